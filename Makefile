@@ -1,0 +1,128 @@
+# meshshim. `make help` lists the targets.
+CC       ?= gcc
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+B        ?= build
+# OPENSSL=shared links the system's OpenSSL instead of carrying our own, hidden copy.
+OPENSSL  ?= static
+VERSION  := 0.1.0
+
+WARN     := -Wall -Wextra -Werror -Wshadow -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes -Wvla \
+            -Wpointer-arith -Wwrite-strings -Wformat=2 -Wno-error=deprecated-declarations
+HARDEN   ?= -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fstack-clash-protection -fcf-protection
+OPT      ?= -O2 -g
+CPPFLAGS += -D_GNU_SOURCE -DMESHSHIM_VERSION='"$(VERSION)"'
+# -fexceptions: a cancelled thread unwinds through our frames and gives its locks back.
+CFLAGS   += -std=gnu11 -fexceptions -MMD -MP
+LDHARDEN := -Wl,-z,relro,-z,now,-z,defs,-z,noexecstack
+SANITIZE ?=
+
+LAYERS   := base policy stats tls http conn hook admin
+CORE_SRC := $(foreach d,base policy stats tls,$(wildcard libmeshshim/$(d)/*.c))
+LIB_SRC  := $(foreach d,$(LAYERS),$(wildcard libmeshshim/$(d)/*.c)) $(wildcard libmeshshim/*.c)
+CLI_SRC  := $(wildcard cli/*.c)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+
+LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
+CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o)
+CLI_OBJ  := $(CLI_SRC:%.c=$(B)/%.o)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
+
+ifeq ($(OPENSSL),static)
+SSL_LIBS := -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic
+else
+SSL_LIBS := -lssl -lcrypto
+endif
+INIH     := -Wl,-Bstatic -linih -Wl,-Bdynamic
+
+.PHONY: all deps demo test unit check bench asan tsan fuzz install clean help format
+all: needs $(B)/libmeshshim.so $(B)/meshctl ## build the library and meshctl
+
+include tests/deps.mk
+
+$(B)/libmeshshim/%.o: libmeshshim/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Ilibmeshshim $(WARN) $(HARDEN) $(OPT) $(SANITIZE) $(CFLAGS) -fPIC -fvisibility=hidden \
+	    -ftls-model=initial-exec -c $< -o $@
+
+$(B)/cli/%.o: cli/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Ilibmeshshim -Icli $(WARN) $(HARDEN) $(OPT) $(SANITIZE) $(CFLAGS) -fPIE -c $< -o $@
+
+# The exported names are libc's and nothing else: the linker's version script comes from symbols.def.
+$(B)/exports.map: libmeshshim/base/symbols.def Makefile
+	@mkdir -p $(@D)
+	@{ echo '{ global:'; sed -n 's/^SYM([^,]*, *\([A-Za-z0-9_]*\),.*/\1;/p' $<; echo 'local: *; };'; } > $@
+
+$(B)/libmeshshim.so: $(LIB_OBJ) $(B)/exports.map
+	$(CC) -shared $(SANITIZE) $(LDHARDEN) -Wl,--version-script=$(B)/exports.map -Wl,--exclude-libs,ALL \
+	    -Wl,--gc-sections -Wl,-soname,libmeshshim.so -o $@.unstripped $(LIB_OBJ) $(INIH) $(SSL_LIBS) -lpthread -ldl
+	@if [ -z "$(SANITIZE)" ]; then strip --strip-debug -o $@ $@.unstripped; else cp $@.unstripped $@; fi
+
+$(B)/libcore.a: $(CORE_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/meshctl: $(CLI_OBJ) $(B)/libcore.a
+	$(CC) -pie $(SANITIZE) $(LDHARDEN) -o $@ $(CLI_OBJ) $(B)/libcore.a $(INIH) -lssl -lcrypto -lpthread -ldl
+
+$(B)/unit/%: tests/unit/%.c $(B)/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Ilibmeshshim -Itests/unit $(WARN) $(OPT) $(SANITIZE) $(CFLAGS) -o $@ $< $(B)/libcore.a $(INIH) \
+	    -lcunit -lssl -lcrypto -lpthread -ldl -lm
+
+unit: $(UNIT_BIN) ## the CUnit suites alone
+	@tests/unit/run $(UNIT_BIN)
+
+test: deps all $(UNIT_BIN) ## every test
+	@tests/run
+
+demo: deps all ## two unmodified programs, mutual TLS between them
+	@examples/demo/run
+
+check: deps all ## linters, layering, symbols, documentation
+	@tests/check/run
+
+bench: deps all ## plain, the server's own TLS and meshed, side by side
+	@tests/bench/run
+
+asan: ## the suite under address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory B=build/asan OPENSSL=$(OPENSSL) HARDEN= OPT='-O1 -g -fno-omit-frame-pointer' \
+	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' sanitized
+
+tsan: ## the suite under the thread sanitizer
+	@$(MAKE) --no-print-directory B=build/tsan OPENSSL=$(OPENSSL) HARDEN= OPT='-O1 -g -fno-omit-frame-pointer' \
+	    SANITIZE='-fsanitize=thread' sanitized
+
+.PHONY: sanitized
+sanitized: deps all $(UNIT_BIN)
+	@B=$(B) tests/run
+
+$(B)/fuzz/%: tests/fuzz/%.c $(CORE_SRC) $(LIB_SRC)
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) -Ilibmeshshim -g -O1 -std=gnu11 -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=undefined -o $@ $< $$(sed -n 's,^// *links: *,,p' $<) $(CORE_SRC) -l:libinih.a -lssl -lcrypto -lpthread -ldl
+
+fuzz: deps $(FUZZ_BIN) ## the fuzzers, each for a bounded time (SECONDS=20)
+	@tests/fuzz/run $(FUZZ_BIN)
+
+install: all ## PREFIX, DESTDIR
+	install -D -m 755 $(B)/libmeshshim.so $(DESTDIR)$(PREFIX)/lib/libmeshshim.so
+	install -D -m 755 $(B)/meshctl $(DESTDIR)$(PREFIX)/bin/meshctl
+	install -D -m 644 conf/mesh.ini $(DESTDIR)$(PREFIX)/share/meshshim/mesh.ini
+	install -D -m 644 cli/meshctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/meshctl.1
+	install -D -m 644 conf/mesh.ini.5 $(DESTDIR)$(PREFIX)/share/man/man5/mesh.ini.5
+	install -D -m 644 cli/meshctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/meshctl
+
+format: ## clang-format over every C file
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+-include $(shell [ -d $(B) ] && find $(B) -name '*.d')

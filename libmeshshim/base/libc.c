@@ -1,0 +1,121 @@
+/* The only file that looks symbols up. See libc.h. */
+#include "base/libc.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+/* A system call without libc: an allocator that is initialised while we bind may read or open a file. */
+static long raw_call(long number, long a, long b, long c, long d, long e, long f, long unused)
+{
+    long result;
+    (void)unused;
+    if (number < 0) {
+        errno = ENOSYS;
+        return -1;
+    }
+#if defined(__x86_64__)
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
+    register long x5 __asm__("x5") = f;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+    result = x0;
+#else
+#error "meshshim knows the system call convention of x86-64 and aarch64 only"
+#endif
+    if (result < 0 && result > -4096) {
+        errno = (int)-result;
+        return -1;
+    }
+    return result;
+}
+
+enum { UNBOUND, BINDING, BOUND };
+static _Atomic int binding;
+static __thread int binding_here;
+
+/* Stand-ins: bind, then call the real thing; while this very thread is binding, call the kernel. */
+#define FIRST7(a, b, c, d, e, f, g, ...)                                                                      \
+    (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f), (long)(g)
+#define RAW_ARGS(...) FIRST7(__VA_ARGS__ __VA_OPT__(, ) 0, 0, 0, 0, 0, 0, 0)
+#define SYM(ret, name, params, args, number)                                                                  \
+    static ret early_##name params                                                                            \
+    {                                                                                                         \
+        if (binding_here)                                                                                     \
+            return (ret)raw_call(number, RAW_ARGS args);                                                      \
+        libc_bind();                                                                                          \
+        return libc.name args;                                                                                \
+    }
+#include "base/symbols.def"
+#undef SYM
+
+struct libc_calls libc = {
+#define SYM(ret, name, params, args, number) .name = early_##name,
+#include "base/symbols.def"
+#undef SYM
+};
+
+/* Names that an older libc may lack keep a stand-in that answers ENOSYS, as the kernel would. */
+#define SYM(ret, name, params, args, number)                                                                  \
+    static ret absent_##name params                                                                           \
+    {                                                                                                         \
+        return (ret)raw_call(number, RAW_ARGS args);                                                          \
+    }
+#include "base/symbols.def"
+#undef SYM
+
+struct binding {
+    const char *name;
+    size_t offset;
+    void *absent;
+};
+
+static const struct binding bindings[] = {
+#define SYM(ret, name, params, args, number)                                                                  \
+    { #name, offsetof(struct libc_calls, name), (void *)absent_##name },
+#include "base/symbols.def"
+#undef SYM
+};
+
+static void bind_all(void)
+{
+    for (size_t i = 0; i < sizeof bindings / sizeof bindings[0]; i++) {
+        void *found = dlsym(RTLD_NEXT, bindings[i].name);
+        void **slot = (void **)(void *)((char *)&libc + bindings[i].offset);
+        __atomic_store_n(slot, found ? found : bindings[i].absent, __ATOMIC_RELEASE);
+    }
+}
+
+void libc_bind(void)
+{
+    int expected = UNBOUND;
+    if (atomic_load_explicit(&binding, memory_order_acquire) == BOUND || binding_here)
+        return;
+    if (!atomic_compare_exchange_strong(&binding, &expected, BINDING)) {
+        while (atomic_load_explicit(&binding, memory_order_acquire) != BOUND)
+            raw_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0, 0);
+        return;
+    }
+    binding_here = 1;
+    bind_all();
+    binding_here = 0;
+    atomic_store_explicit(&binding, BOUND, memory_order_release);
+}

@@ -1,0 +1,34 @@
+/*
+ * The real libc calls behind the wrapped ones.
+ *
+ * Code of this library never calls a wrapped name directly: it would enter its own hook. It calls
+ * libc.NAME(...). Only libc.c looks symbols up (dlsym), once, without allocating.
+ */
+#ifndef MESHSHIM_LIBC_H
+#define MESHSHIM_LIBC_H
+
+#include <netdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+struct libc_calls {
+#define SYM(ret, name, params, args, number) ret(*name) params;
+#include "base/symbols.def"
+#undef SYM
+};
+
+/* Valid from the first instruction: until bound, each pointer leads to a stand-in that binds first. */
+extern struct libc_calls libc;
+
+/* Binds every pointer. Idempotent; safe from any thread and from inside an allocator that we woke. */
+void libc_bind(void);
+
+#endif

@@ -1,0 +1,16 @@
+# What building and testing need, as Debian packages. `make deps` installs what is missing, `make` only names it.
+BUILD_PACKAGES := gcc libc6-dev libssl-dev libinih-dev
+TEST_PACKAGES  := libcunit1-dev openssl curl nginx-light redis-server redis-tools wrk haproxy socat python3 nodejs \
+                  valgrind clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck binutils procps
+
+.PHONY: needs
+needs:
+	@missing=; for h in openssl/ssl.h ini.h; do \
+	    echo "#include <stdio.h>" | cat - > /dev/null; \
+	    printf '#include <stdio.h>\n#include <%s>\n' $$h | $(CC) -E -x c - >/dev/null 2>&1 || missing="$$missing $$h"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	    echo "make: headers not found:$$missing. Install them with: make deps   (or: sudo apt-get install $(BUILD_PACKAGES))" >&2; exit 1; fi
+
+deps: ## install what building and testing need (apt; sudo only when not root)
+	@tests/deps $(BUILD_PACKAGES) $(TEST_PACKAGES)
