@@ -36,6 +36,9 @@ bool aead_seal(struct aead *aead, const uint8_t nonce[AEAD_NONCE], const uint8_t
 bool aead_open(struct aead *aead, const uint8_t nonce[AEAD_NONCE], const uint8_t *aad, size_t aad_length,
                const uint8_t *in, size_t length, struct iov *out, uint8_t *rest, size_t rest_room);
 
+/* Wipes n bytes of plaintext at `out`, in a way that no compiler leaves out. */
+void aead_wipe(struct iov out, size_t n);
+
 /* Which implementation runs, in words: "OpenSSL EVP". */
 const char *aead_implementation(void);
 

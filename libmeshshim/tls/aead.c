@@ -1,0 +1,102 @@
+/* See aead.h. The walk over the caller's buffers; the arithmetic is an engine's. */
+#include "tls/aead.h"
+
+#include <openssl/crypto.h>
+
+#include "base/banned.h"
+#include "tls/aead_engine.h"
+
+static const uint8_t key_lengths[AEAD_SUITES] = {
+    [AEAD_AES_128_GCM] = 16,
+    [AEAD_AES_256_GCM] = 32,
+    [AEAD_CHACHA20_POLY1305] = 32,
+};
+
+size_t aead_key_length(enum aead_suite suite)
+{
+    return key_lengths[suite];
+}
+
+struct aead *aead_new(enum aead_suite suite, const uint8_t *key)
+{
+    struct aead *aead = aead_evp.create(suite, key);
+    if (aead)
+        aead->engine = &aead_evp;
+    return aead;
+}
+
+void aead_free(struct aead *aead)
+{
+    if (aead)
+        aead->engine->destroy(aead);
+}
+
+const char *aead_implementation(void)
+{
+    return aead_evp.name;
+}
+
+bool aead_seal(struct aead *aead, const uint8_t nonce[AEAD_NONCE], const uint8_t *aad, size_t aad_length,
+               struct iov *in, size_t length, const uint8_t *tail, size_t tail_length, uint8_t *out)
+{
+    const struct aead_engine *engine = aead->engine;
+
+    if (length > in->left || !engine->begin(aead, true, nonce, aad, aad_length))
+        return false;
+    while (length > 0) {
+        struct iovec span = iov_span(in, length);
+        if (!engine->update(aead, span.iov_base, span.iov_len, out))
+            return false;
+        iov_advance(in, span.iov_len);
+        out += span.iov_len;
+        length -= span.iov_len;
+    }
+    if (tail_length > 0 && !engine->update(aead, tail, tail_length, out))
+        return false;
+    return engine->finish_seal(aead, out + tail_length);
+}
+
+void aead_wipe(struct iov out, size_t n)
+{
+    while (n > 0) {
+        struct iovec span = iov_span(&out, n);
+        OPENSSL_cleanse(span.iov_base, span.iov_len);
+        iov_advance(&out, span.iov_len);
+        n -= span.iov_len;
+    }
+}
+
+/* Opens n bytes into `out`, which has room for them, and moves it on. */
+static bool open_spans(struct aead *aead, const uint8_t *in, size_t n, struct iov *out)
+{
+    while (n > 0) {
+        struct iovec span = iov_span(out, n);
+        if (!aead->engine->update(aead, in, span.iov_len, span.iov_base))
+            return false;
+        iov_advance(out, span.iov_len);
+        in += span.iov_len;
+        n -= span.iov_len;
+    }
+    return true;
+}
+
+bool aead_open(struct aead *aead, const uint8_t nonce[AEAD_NONCE], const uint8_t *aad, size_t aad_length,
+               const uint8_t *in, size_t length, struct iov *out, uint8_t *rest, size_t rest_room)
+{
+    const struct aead_engine *engine = aead->engine;
+    size_t direct = length < out->left ? length : out->left;
+    struct iov start = *out;
+
+    if (length - direct > rest_room || !engine->begin(aead, false, nonce, aad, aad_length))
+        return false;
+    if (open_spans(aead, in, direct, out) &&
+        (length == direct || engine->update(aead, in + direct, length - direct, rest)) &&
+        engine->finish_open(aead, in + length))
+        return true;
+    /* Unauthenticated plaintext must not be seen by anybody. */
+    *out = start;
+    aead_wipe(start, direct);
+    if (length > direct)
+        OPENSSL_cleanse(rest, length - direct);
+    return false;
+}

@@ -1,0 +1,11 @@
+/* OpenSSL's own start-up: once, without its exit handler and without its configuration file. */
+#ifndef MESHSHIM_OPENSSL_H
+#define MESHSHIM_OPENSSL_H
+
+#include <stdbool.h>
+
+/* Call before the first use of OpenSSL in a file of this layer; any thread, any number of times. False: out
+ * of memory. */
+bool openssl_start(void);
+
+#endif
