@@ -23,7 +23,8 @@ struct identity *identity_ref(struct identity *identity);
 void identity_unref(struct identity *identity);
 
 /* TLS 1.3 only; both sides must prove a certificate; ALPN "meshshim"; X25519 first; no tickets sent; key log wired to
- * whatever the caller sets with SSL_CTX_set_keylog_callback. Borrowed. */
+ * whatever the caller sets with SSL_CTX_set_keylog_callback. Borrowed; an SSL made of it must not outlive the identity. Both may be
+ * one and the same: say SSL_set_connect_state or SSL_set_accept_state. */
 SSL_CTX *identity_client_context(struct identity *identity);
 SSL_CTX *identity_server_context(struct identity *identity);
 
@@ -50,7 +51,10 @@ int identity_attach(SSL *ssl, struct peer_check *check); /* 1 or 0, as OpenSSL's
 /* The error queue's first entry as words, "" where it is empty; empties it. */
 void identity_openssl_error(char *text, size_t room);
 
-/* Every finding about a workload's files, a line each, for meshctl check and analyze. Returns how many are faults. */
+/*
+ * Every finding about a workload's files, a line each, for meshctl check and analyze: first the faults, then the
+ * warnings. Returns how many are faults.
+ */
 int identity_examine(const struct workload *workload, struct buf *findings);
 
 #endif
