@@ -1,0 +1,113 @@
+/*
+ * Incoming records. The first byte picks suite, mode and how the buffer is cut; the rest is either a record
+ * as it came from the wire (almost never authentic) or an inner plaintext, which is sealed first and then
+ * must open to what it says.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tls/record.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool held)
+{
+    if (!held)
+        __builtin_trap();
+}
+
+/* Opens into a buffer of the exact room, cut into elements of `step` bytes. */
+static int open_cut(struct aead *aead, struct keys *keys, const uint8_t *in, size_t total, size_t step,
+                    uint8_t *out, struct record *record)
+{
+    size_t room = total - RECORD_OVERHEAD, count = 0;
+    struct iovec *v = calloc(room / step + 1, sizeof *v);
+    struct iov cursor;
+    int result;
+
+    for (size_t at = 0; at < room; at += step)
+        v[count++] = (struct iovec){ out + at, room - at < step ? room - at : step };
+    cursor = iov_of(v, count);
+    result = record_open(aead, keys, in, total, &cursor, record);
+    must(cursor.left == (result == 0 ? room - record->length : room));
+    free(v);
+    return result;
+}
+
+static void from_the_wire(struct aead *aead, struct keys *keys, const uint8_t *data, size_t size, size_t step)
+{
+    struct record record;
+    int total = size < RECORD_HEADER ? -1 : record_length(data);
+    uint8_t *out;
+
+    if (total < 0 || (size_t)total > size)
+        return;
+    out = malloc((size_t)total);
+    must(open_cut(aead, keys, data, (size_t)total, step, out, &record) < 0);
+    free(out);
+}
+
+static uint8_t *seal_inner(struct aead *aead, struct keys *keys, const uint8_t *inner, size_t n)
+{
+    uint8_t *sealed = malloc(RECORD_HEADER + n + AEAD_TAG), nonce[AEAD_NONCE], *copy = malloc(n);
+    struct iovec v = { copy, n };
+    struct iov in = iov_of(&v, 1);
+    size_t body = n + AEAD_TAG;
+    uint8_t header[RECORD_HEADER] = { RECORD_DATA, 3, 3, (uint8_t)(body >> 8), (uint8_t)body };
+
+    memcpy(copy, inner, n);
+    memcpy(sealed, header, sizeof header);
+    keys_nonce(keys, nonce);
+    must(aead_seal(aead, nonce, header, sizeof header, &in, n, NULL, 0, sealed + RECORD_HEADER));
+    free(copy);
+    return sealed;
+}
+
+static void authentic(struct aead *aead, struct keys *keys, const uint8_t *inner, size_t n, size_t step)
+{
+    size_t type = n, total = RECORD_HEADER + n + AEAD_TAG;
+    struct record record;
+    uint8_t *sealed, *out;
+    int result;
+
+    if (n == 0 || n > RECORD_BODY - AEAD_TAG)
+        return;
+    sealed = seal_inner(aead, keys, inner, n);
+    out = malloc(total);
+    result = open_cut(aead, keys, sealed, total, step, out, &record);
+    while (type > 0 && inner[type - 1] == 0)
+        type--;
+    if (result == 0) {
+        must(type > 0 && record.type == inner[type - 1] && record.length == type - 1);
+        must(n <= RECORD_PLAINTEXT + 1 && memcmp(out, inner, record.length) == 0);
+    } else {
+        must(n > RECORD_PLAINTEXT + 1 || type == 0 || inner[type - 1] != RECORD_DATA);
+    }
+    free(out);
+    free(sealed);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const uint8_t secret[KEYS_SECRET] = { 1, 2, 3 };
+    struct keys keys;
+    struct aead *aead;
+    enum aead_suite suite;
+    size_t step;
+
+    if (size == 0)
+        return 0;
+    suite = (enum aead_suite)(data[0] % AEAD_SUITES);
+    step = 1 + data[0] / 8 * 3;
+    must(keys_derive(&keys, suite, secret));
+    aead = aead_new(suite, keys.key);
+    must(aead != NULL);
+    if (data[0] & 4)
+        authentic(aead, &keys, data + 1, size - 1, step);
+    else
+        from_the_wire(aead, &keys, data + 1, size - 1, step);
+    aead_free(aead);
+    return 0;
+}

@@ -1,0 +1,503 @@
+/* Records: RFC 8448 §3 byte for byte, round trips, and everything that must be refused. */
+#include <CUnit/Basic.h>
+#include <unistd.h>
+
+#include "tls/record.h"
+
+#include "hex.h"
+
+static uint8_t plain[RECORD_PLAINTEXT + 512], sealed[RECORD_MOST + 64], opened[RECORD_MOST + 64];
+
+/* One direction: the sender's and the receiver's state. */
+struct side {
+    struct aead *seal, *open;
+    struct keys sender, receiver;
+};
+
+static struct side side_new(enum aead_suite suite, const char *secret_hex)
+{
+    uint8_t secret[48] = { 3, 1, 4, 1, 5, 9 };
+    struct side side;
+
+    if (secret_hex)
+        hex_read(secret_hex, secret);
+    CU_ASSERT_TRUE_FATAL(keys_derive(&side.sender, suite, secret));
+    side.receiver = side.sender;
+    side.seal = aead_new(suite, side.sender.key);
+    side.open = aead_new(suite, side.receiver.key);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(side.seal);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(side.open);
+    return side;
+}
+
+static void side_free(struct side *side)
+{
+    aead_free(side->seal);
+    aead_free(side->open);
+}
+
+static size_t seal(struct side *side, uint8_t type, const void *data, size_t n)
+{
+    struct iovec v = { (void *)(uintptr_t)data, n };
+    struct iov in = iov_of(&v, 1);
+    return record_seal(side->seal, &side->sender, type, &in, n, sealed);
+}
+
+/* Opens what is in `sealed` into `opened`, which has exactly the room that the header asks for. */
+static int open_record(struct side *side, size_t total, struct record *record)
+{
+    struct iovec v = { opened, total - RECORD_OVERHEAD };
+    struct iov out = iov_of(&v, 1);
+    int result = record_open(side->open, &side->receiver, sealed, total, &out, record);
+    if (result == 0)
+        CU_ASSERT_EQUAL(out.left, v.iov_len - record->length);
+    return result;
+}
+
+/* Seals an inner plaintext of the test's making, padding and all, as no honest record_seal would. */
+static size_t seal_inner(struct side *side, const uint8_t *inner, size_t n)
+{
+    struct iovec v = { (void *)(uintptr_t)inner, n };
+    struct iov in = iov_of(&v, 1);
+    uint8_t nonce[AEAD_NONCE];
+    size_t body = n + AEAD_TAG;
+
+    sealed[0] = 23;
+    sealed[1] = sealed[2] = 3;
+    sealed[3] = (uint8_t)(body >> 8);
+    sealed[4] = (uint8_t)body;
+    keys_nonce(&side->sender, nonce);
+    side->sender.seq++;
+    CU_ASSERT_TRUE_FATAL(aead_seal(side->seal, nonce, sealed, 5, &in, n, NULL, 0, sealed + 5));
+    return 5 + body;
+}
+
+#define CLIENT_SECRET "9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5"
+#define SERVER_SECRET "a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643"
+
+/* A record of the RFC: what we seal is its bytes, and what we open of its bytes is ours. */
+static void check_vector(const char *secret, uint64_t seq, uint8_t type, const uint8_t *data, size_t n,
+                         const char *hex)
+{
+    struct side side = side_new(AEAD_AES_128_GCM, secret);
+    struct record record;
+
+    side.sender.seq = side.receiver.seq = seq;
+    CU_ASSERT_EQUAL(seal(&side, type, data, n), n + RECORD_OVERHEAD);
+    CU_ASSERT_TRUE(hex_equal(hex, sealed));
+    hex_read(hex, sealed);
+    CU_ASSERT_EQUAL(record_length(sealed), (int)(n + RECORD_OVERHEAD));
+    CU_ASSERT_EQUAL_FATAL(open_record(&side, n + RECORD_OVERHEAD, &record), 0);
+    CU_ASSERT_EQUAL(record.type, type);
+    CU_ASSERT_EQUAL(record.length, n);
+    CU_ASSERT_EQUAL(memcmp(opened, data, n), 0);
+    CU_ASSERT_EQUAL(side.receiver.seq, seq + 1);
+    side_free(&side);
+}
+
+/* The server's sequence number 0 went to its NewSessionTicket. */
+static void rfc8448_records(void)
+{
+    static const uint8_t close_notify[] = { 1, 0 };
+    uint8_t data[50];
+
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)i;
+    check_vector(
+        CLIENT_SECRET, 0, RECORD_DATA, data, sizeof data,
+        "17 03 03 00 43 a2 3f 70 54 b6 2c 94 d0 af fa fe 82 28 ba 55 cb ef ac ea 42 f9 14 aa 66 bc ab 3f"
+        "2b 98 19 a8 a5 b4 6b 39 5b d5 4a 9a 20 44 1e 2b 62 97 4e 1f 5a 62 92 a2 97 70 14 bd 1e 3d ea e6"
+        "3a ee bb 21 69 49 15 e4");
+    check_vector(
+        SERVER_SECRET, 1, RECORD_DATA, data, sizeof data,
+        "17 03 03 00 43 2e 93 7e 11 ef 4a c7 40 e5 38 ad 36 00 5f c4 a4 69 32 fc 32 25 d0 5f 82 aa 1b 36"
+        "e3 0e fa f9 7d 90 e6 df fc 60 2d cb 50 1a 59 a8 fc c4 9c 4b f2 e5 f0 a2 1c 00 47 c2 ab f3 32 54"
+        "0d d0 32 e1 67 c2 95 5d");
+    check_vector(CLIENT_SECRET, 1, RECORD_ALERT, close_notify, 2,
+                 "17 03 03 00 13 c9 87 27 60 65 56 66 b7 4d 7f f1 15 3e fd 6d b6 d0 b0 e3");
+    check_vector(SERVER_SECRET, 2, RECORD_ALERT, close_notify, 2,
+                 "17 03 03 00 13 b5 8f d6 71 66 eb f5 99 d2 47 20 cf be 7e fa 7a 88 64 a9");
+}
+
+static void round_trips(void)
+{
+    static const size_t sizes[] = { 0, 1, 2, 15, 16, 17, 255, 1024, 16383, 16384 };
+
+    for (int suite = 0; suite < AEAD_SUITES; suite++) {
+        struct side side = side_new(suite, NULL);
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            size_t n = sizes[i];
+            struct record record;
+            CU_ASSERT_EQUAL(seal(&side, RECORD_DATA, plain, n), n + RECORD_OVERHEAD);
+            memset(opened, 0xee, sizeof opened);
+            CU_ASSERT_EQUAL(open_record(&side, n + RECORD_OVERHEAD, &record), 0);
+            CU_ASSERT_EQUAL(record.type, RECORD_DATA);
+            CU_ASSERT_EQUAL(record.length, n);
+            CU_ASSERT_EQUAL(memcmp(opened, plain, n), 0);
+            CU_ASSERT_EQUAL(opened[n], 0xee); /* the type stayed out of the program's buffer */
+        }
+        CU_ASSERT_EQUAL(side.sender.seq, sizeof sizes / sizeof sizes[0]);
+        CU_ASSERT_EQUAL(side.receiver.seq, side.sender.seq);
+        side_free(&side);
+    }
+}
+
+/* Pieces of 0, 1, 2, 3, … bytes at odd places, on both sides, and room to spare behind. */
+static void scattered(void)
+{
+    enum { PIECES = 60 };
+    struct iovec from[PIECES], to[PIECES];
+    struct side side = side_new(AEAD_AES_128_GCM, NULL);
+    struct record record;
+    size_t n = 0, at = 0;
+
+    for (size_t i = 0; i < PIECES; i++) {
+        size_t back = PIECES - 1 - i;
+        from[i] = (struct iovec){ plain + n, i % 7 ? i : 0 };
+        n += from[i].iov_len;
+        to[i] = (struct iovec){ opened + at, back % 5 ? back : 0 };
+        at += to[i].iov_len + 1;
+    }
+    struct iov in = iov_of(from, PIECES), out = iov_of(to, PIECES);
+    n = n < out.left ? n : out.left - 10;
+    n -= 10;
+    size_t total = record_seal(side.seal, &side.sender, RECORD_DATA, &in, n, sealed);
+    memset(opened, 0xee, sizeof opened);
+    CU_ASSERT_EQUAL_FATAL(total, n + RECORD_OVERHEAD);
+    CU_ASSERT_EQUAL_FATAL(record_open(side.open, &side.receiver, sealed, total, &out, &record), 0);
+    CU_ASSERT_EQUAL(record.length, n);
+    size_t seen = 0;
+    for (size_t i = 0; i < PIECES && seen < n; i++) {
+        size_t here = to[i].iov_len < n - seen ? to[i].iov_len : n - seen;
+        CU_ASSERT_EQUAL(memcmp(to[i].iov_base, plain + seen, here), 0);
+        CU_ASSERT_EQUAL(((uint8_t *)to[i].iov_base)[here],
+                        0xee); /* gaps and what lies behind are untouched */
+        seen += here;
+    }
+    side_free(&side);
+}
+
+static void in_place(void)
+{
+    for (int suite = 0; suite < AEAD_SUITES; suite++) {
+        struct side side = side_new(suite, NULL);
+        struct record record;
+        memcpy(sealed + RECORD_HEADER, plain, 5000);
+        struct iovec v = { sealed + RECORD_HEADER, 5000 };
+        struct iov in = iov_of(&v, 1);
+        size_t total = record_seal(side.seal, &side.sender, RECORD_DATA, &in, 5000, sealed);
+        CU_ASSERT_EQUAL_FATAL(total, 5000 + RECORD_OVERHEAD);
+        CU_ASSERT_EQUAL(open_record(&side, total, &record), 0);
+        CU_ASSERT_EQUAL(memcmp(opened, plain, 5000), 0);
+        side_free(&side);
+    }
+}
+
+static bool all_zero(const uint8_t *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (bytes[i])
+            return false;
+    return true;
+}
+
+/* One bit flipped, anywhere: the version's two bytes are authenticated too, the type and length judged first.
+ */
+static void flipped_bits(void)
+{
+    for (int suite = 0; suite < AEAD_SUITES; suite++) {
+        struct side side = side_new(suite, NULL);
+        size_t total = seal(&side, RECORD_DATA, plain + 1, 40);
+        for (size_t bit = 0; bit < total * 8; bit++) {
+            struct record record;
+            struct iovec v = { opened, 40 };
+            struct iov out = iov_of(&v, 1);
+            memset(opened, 0xee, 64);
+            sealed[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            CU_ASSERT_TRUE(record_open(side.open, &side.receiver, sealed, total, &out, &record) < 0);
+            CU_ASSERT_EQUAL(out.left, 40);
+            CU_ASSERT_EQUAL(side.receiver.seq, 0);
+            if (bit / 8 >= RECORD_HEADER) /* it came as far as the tag: nothing of it may remain */
+                CU_ASSERT_TRUE(all_zero(opened, 40));
+            sealed[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        }
+        struct record record;
+        CU_ASSERT_EQUAL(open_record(&side, total, &record), 0);
+        side_free(&side);
+    }
+}
+
+static void replay_and_reorder_are_refused(void)
+{
+    struct side side = side_new(AEAD_AES_128_GCM, NULL);
+    struct record record;
+    size_t total = seal(&side, RECORD_DATA, plain, 10);
+
+    CU_ASSERT_EQUAL(open_record(&side, total, &record), 0);
+    CU_ASSERT_EQUAL(open_record(&side, total, &record), -ALERT_BAD_RECORD_MAC);
+    seal(&side, RECORD_DATA, plain, 10);
+    total = seal(&side, RECORD_DATA, plain, 10);
+    CU_ASSERT_EQUAL(open_record(&side, total, &record), -ALERT_BAD_RECORD_MAC);
+    side_free(&side);
+}
+
+/* Content, type, zeros: every split of a small record, and the largest. */
+static void padding(void)
+{
+    struct side side = side_new(AEAD_AES_128_GCM, NULL);
+    uint8_t inner[RECORD_PLAINTEXT + 1];
+    struct record record;
+
+    for (size_t n = 1; n <= 40; n++) {
+        memset(inner, 0, sizeof inner);
+        memset(inner, 0x55, n - 1);
+        inner[n - 1] = RECORD_HANDSHAKE;
+        size_t total = seal_inner(&side, inner, 60);
+        CU_ASSERT_EQUAL(open_record(&side, total, &record), n == 1 ? -ALERT_UNEXPECTED_MESSAGE : 0);
+        if (n == 1)
+            continue;
+        CU_ASSERT_EQUAL(record.type, RECORD_HANDSHAKE);
+        CU_ASSERT_EQUAL(record.length, n - 1);
+        CU_ASSERT_EQUAL(memcmp(opened, inner, n - 1), 0);
+        CU_ASSERT_TRUE(all_zero(opened + n - 1, 60 - n));
+    }
+    memset(inner, 0, sizeof inner);
+    inner[0] = RECORD_DATA;
+    size_t total = seal_inner(&side, inner, sizeof inner);
+    CU_ASSERT_EQUAL(open_record(&side, total, &record), 0);
+    CU_ASSERT_EQUAL(record.type, RECORD_DATA);
+    CU_ASSERT_EQUAL(record.length, 0);
+    side_free(&side);
+}
+
+/* Padding that ends in another element than the type, across elements of every length. */
+static void padding_scattered(void)
+{
+    struct side side = side_new(AEAD_AES_128_GCM, NULL);
+    uint8_t inner[30] = "abcdefg";
+    inner[7] = RECORD_DATA;
+
+    for (size_t step = 1; step < 30; step++) {
+        struct iovec v[32];
+        size_t count = 0;
+        struct record record;
+        for (size_t at = 0; at < 29; at += step)
+            v[count++] = (struct iovec){ opened + at, at + step < 29 ? step : 29 - at };
+        struct iov out = iov_of(v, count);
+        size_t total = seal_inner(&side, inner, sizeof inner);
+        CU_ASSERT_EQUAL_FATAL(record_open(side.open, &side.receiver, sealed, total, &out, &record), 0);
+        CU_ASSERT_EQUAL(record.length, 7);
+        CU_ASSERT_EQUAL(out.left, 22);
+        CU_ASSERT_EQUAL(memcmp(opened, "abcdefg", 7), 0);
+        CU_ASSERT_TRUE(all_zero(opened + 7, 22));
+    }
+    side_free(&side);
+}
+
+static void check_inner_refused(const uint8_t *inner, size_t n, int alert)
+{
+    struct side side = side_new(AEAD_AES_128_GCM, NULL);
+    struct record record;
+    size_t total = seal_inner(&side, inner, n);
+
+    memset(opened, 0xee, n);
+    CU_ASSERT_EQUAL(open_record(&side, total, &record), -alert);
+    if (alert == ALERT_UNEXPECTED_MESSAGE)
+        CU_ASSERT_TRUE(all_zero(opened, n - 1));
+    side_free(&side);
+}
+
+static void inner_that_is_refused(void)
+{
+    uint8_t inner[RECORD_PLAINTEXT + 100];
+
+    memset(inner, 0, sizeof inner);
+    check_inner_refused(inner, 1, ALERT_UNEXPECTED_MESSAGE); /* zeros alone: no type */
+    check_inner_refused(inner, 100, ALERT_UNEXPECTED_MESSAGE);
+    check_inner_refused(inner, RECORD_PLAINTEXT + 1, ALERT_UNEXPECTED_MESSAGE);
+    for (int type = 1; type < 256; type++) {
+        bool known = type == RECORD_ALERT || type == RECORD_HANDSHAKE || type == RECORD_DATA;
+        inner[0] = 'x';
+        inner[1] = (uint8_t)type;
+        if (!known)
+            check_inner_refused(inner, 2, ALERT_UNEXPECTED_MESSAGE);
+    }
+    inner[0] = RECORD_ALERT; /* without content */
+    inner[1] = 0;
+    check_inner_refused(inner, 1, ALERT_UNEXPECTED_MESSAGE);
+    check_inner_refused(inner, 9, ALERT_UNEXPECTED_MESSAGE);
+    inner[0] = RECORD_HANDSHAKE;
+    check_inner_refused(inner, 1, ALERT_UNEXPECTED_MESSAGE);
+    inner[0] = 'x'; /* one byte too long, with and without padding */
+    memset(inner, 'x', sizeof inner);
+    inner[RECORD_PLAINTEXT + 1] = RECORD_DATA;
+    check_inner_refused(inner, RECORD_PLAINTEXT + 2, ALERT_RECORD_OVERFLOW);
+}
+
+static void headers(void)
+{
+    static const struct {
+        uint8_t header[RECORD_HEADER];
+        int result;
+    } cases[] = {
+        { { 23, 3, 3, 0, 17 }, 22 },
+        { { 23, 3, 1, 0, 17 }, 22 }, /* the version is to be ignored */
+        { { 23, 3, 3, 0x41, 0x00 }, RECORD_MOST },
+        { { 23, 3, 3, 0x41, 0x01 }, -ALERT_RECORD_OVERFLOW },
+        { { 23, 3, 3, 0xff, 0xff }, -ALERT_RECORD_OVERFLOW },
+        { { 23, 3, 3, 0, 16 }, -ALERT_BAD_RECORD_MAC },
+        { { 23, 3, 3, 0, 0 }, -ALERT_BAD_RECORD_MAC },
+        { { 20, 3, 3, 0, 1 }, -ALERT_UNEXPECTED_MESSAGE },
+        { { 21, 3, 3, 0, 2 }, -ALERT_UNEXPECTED_MESSAGE },
+        { { 22, 3, 3, 0, 40 }, -ALERT_UNEXPECTED_MESSAGE },
+        { { 'G', 'E', 'T', ' ', '/' }, -ALERT_UNEXPECTED_MESSAGE },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        CU_ASSERT_EQUAL(record_length(cases[i].header), cases[i].result);
+}
+
+/* A caller's mistakes end in an alert, not in memory. */
+static void room_and_length_are_checked(void)
+{
+    struct side side = side_new(AEAD_AES_128_GCM, NULL);
+    struct record record;
+    size_t total = seal(&side, RECORD_DATA, plain, 100);
+    struct iovec v = { opened, 99 };
+    struct iov out = iov_of(&v, 1);
+
+    CU_ASSERT_EQUAL(record_open(side.open, &side.receiver, sealed, total, &out, &record),
+                    -ALERT_INTERNAL_ERROR);
+    v.iov_len = 200;
+    out = iov_of(&v, 1);
+    CU_ASSERT_EQUAL(record_open(side.open, &side.receiver, sealed, total - 1, &out, &record),
+                    -ALERT_INTERNAL_ERROR);
+    CU_ASSERT_EQUAL(seal(&side, RECORD_DATA, plain, RECORD_PLAINTEXT + 1), 0);
+    side_free(&side);
+}
+
+static void sequence_numbers_never_wrap(void)
+{
+    struct side side = side_new(AEAD_CHACHA20_POLY1305, NULL);
+    struct record record;
+    size_t total;
+
+    side.sender.seq = side.receiver.seq = UINT64_MAX - 1;
+    total = seal(&side, RECORD_DATA, plain, 10);
+    CU_ASSERT_EQUAL(open_record(&side, total, &record), 0);
+    CU_ASSERT_EQUAL(seal(&side, RECORD_DATA, plain, 10), 0);
+    CU_ASSERT_EQUAL(side.sender.seq, UINT64_MAX);
+    CU_ASSERT_EQUAL(open_record(&side, total, &record), -ALERT_INTERNAL_ERROR);
+    CU_ASSERT_EQUAL(side.receiver.seq, UINT64_MAX);
+    side_free(&side);
+}
+
+static void when_keys_are_to_be_changed(void)
+{
+    struct keys keys = { .suite = AEAD_AES_128_GCM, .seq = 0 };
+
+    CU_ASSERT_FALSE(record_wants_update(&keys));
+    keys.seq = (UINT64_C(1) << 23) - 1;
+    CU_ASSERT_FALSE(record_wants_update(&keys));
+    keys.seq++;
+    CU_ASSERT_TRUE(record_wants_update(&keys));
+    keys.suite = AEAD_AES_256_GCM;
+    CU_ASSERT_TRUE(record_wants_update(&keys));
+    keys.suite = AEAD_CHACHA20_POLY1305;
+    keys.seq = UINT64_MAX - 1;
+    CU_ASSERT_FALSE(record_wants_update(&keys));
+}
+
+/* Both ends change keys between records: what was sealed before does not open after, and the other way round.
+ */
+static void key_update(void)
+{
+    for (int suite = 0; suite < AEAD_SUITES; suite++) {
+        struct side side = side_new(suite, NULL);
+        for (int generation = 0; generation < 4; generation++) {
+            struct record record;
+            size_t total = seal(&side, RECORD_DATA, plain, 33);
+            CU_ASSERT_EQUAL(open_record(&side, total, &record), 0);
+            CU_ASSERT_TRUE_FATAL(keys_update(&side.sender));
+            aead_free(side.seal);
+            side.seal = aead_new(suite, side.sender.key);
+            total = seal(&side, RECORD_DATA, plain, 33);
+            CU_ASSERT_EQUAL(open_record(&side, total, &record), -ALERT_BAD_RECORD_MAC);
+            CU_ASSERT_TRUE_FATAL(keys_update(&side.receiver));
+            aead_free(side.open);
+            side.open = aead_new(suite, side.receiver.key);
+            CU_ASSERT_EQUAL(open_record(&side, total, &record), 0);
+        }
+        side_free(&side);
+    }
+}
+
+/* Plaintext that fits neither `out` nor `rest` is an error before anything is written. */
+static void aead_rest(void)
+{
+    static const uint8_t nonce[AEAD_NONCE] = { 9 }, key[AEAD_KEY] = { 8 };
+    struct aead *aead = aead_new(AEAD_AES_128_GCM, key);
+    struct iovec v = { plain, 50 }, to = { opened, 20 };
+    struct iov in = iov_of(&v, 1), out = iov_of(&to, 1);
+    uint8_t rest[40];
+
+    CU_ASSERT_TRUE_FATAL(aead_seal(aead, nonce, NULL, 0, &in, 50, NULL, 0, sealed));
+    CU_ASSERT_FALSE(aead_open(aead, nonce, NULL, 0, sealed, 50, &out, rest, 29));
+    CU_ASSERT_EQUAL(out.left, 20);
+    CU_ASSERT_TRUE(aead_open(aead, nonce, NULL, 0, sealed, 50, &out, rest, 30));
+    CU_ASSERT_EQUAL(out.left, 0);
+    CU_ASSERT_EQUAL(memcmp(opened, plain, 20), 0);
+    CU_ASSERT_EQUAL(memcmp(rest, plain + 20, 30), 0);
+    out = iov_of(&to, 1);
+    sealed[65] ^= 1;
+    CU_ASSERT_FALSE(aead_open(aead, nonce, NULL, 0, sealed, 50, &out, rest, sizeof rest));
+    CU_ASSERT_TRUE(all_zero(opened, 20) && all_zero(rest, 30));
+    CU_ASSERT_EQUAL(out.left, 20);
+    aead_free(aead);
+    aead_free(NULL);
+}
+
+static void alert_names(void)
+{
+    CU_ASSERT_STRING_EQUAL(record_alert_name(0), "close_notify");
+    CU_ASSERT_STRING_EQUAL(record_alert_name(42), "bad_certificate");
+    CU_ASSERT_STRING_EQUAL(record_alert_name(116), "certificate_required");
+    CU_ASSERT_STRING_EQUAL(record_alert_name(1), "unknown alert");
+    CU_ASSERT_STRING_EQUAL(record_alert_name(255), "unknown alert");
+}
+
+static CU_TestInfo tests[] = {
+    { "RFC 8448 records, both directions", rfc8448_records },
+    { "round trips of every suite and size", round_trips },
+    { "scattered buffers", scattered },
+    { "sealing in place", in_place },
+    { "a flipped bit anywhere", flipped_bits },
+    { "replay and reordering", replay_and_reorder_are_refused },
+    { "padding", padding },
+    { "padding over scattered buffers", padding_scattered },
+    { "inner plaintext that is refused", inner_that_is_refused },
+    { "headers", headers },
+    { "room and length are checked", room_and_length_are_checked },
+    { "sequence numbers never wrap", sequence_numbers_never_wrap },
+    { "when keys are to be changed", when_keys_are_to_be_changed },
+    { "key updates", key_update },
+    { "the rest behind a full buffer", aead_rest },
+    { "names of alerts", alert_names },
+    CU_TEST_INFO_NULL,
+};
+
+int main(void)
+{
+    CU_SuiteInfo suites[] = { { "record", NULL, NULL, NULL, NULL, tests }, CU_SUITE_INFO_NULL };
+    unsigned failures;
+
+    alarm(60);
+    for (size_t i = 0; i < sizeof plain; i++)
+        plain[i] = (uint8_t)(i * 131 + (i >> 8) + 1);
+    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
+        return 1;
+    CU_basic_run_tests();
+    failures = CU_get_number_of_failures();
+    CU_cleanup_registry();
+    return failures ? 1 : 0;
+}
