@@ -9,7 +9,7 @@
 #include "base/banned.h"
 #include "tls/certificate.h"
 #include "tls/openssl.h"
-#include "tls/pem.h"
+#include "tls/pem_reader.h"
 
 static void note(struct buf *to, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 static void fault(struct findings *findings, const char *format, ...) __attribute__((format(printf, 2, 3)));

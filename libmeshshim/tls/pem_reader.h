@@ -2,8 +2,8 @@
  * Certificates and keys out of PEM texts as people have them: text and comments before and between the
  * blocks, CRLF, other blocks beside the wanted ones. Never asks anybody for a pass phrase.
  */
-#ifndef MESHSHIM_PEM_H
-#define MESHSHIM_PEM_H
+#ifndef MESHSHIM_PEM_READER_H
+#define MESHSHIM_PEM_READER_H
 
 #include <openssl/x509.h>
 

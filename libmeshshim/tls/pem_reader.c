@@ -1,5 +1,5 @@
-/* See pem.h. */
-#include "tls/pem.h"
+/* See pem_reader.h. */
+#include "tls/pem_reader.h"
 
 #include <limits.h>
 #include <stdbool.h>
