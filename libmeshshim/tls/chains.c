@@ -15,7 +15,6 @@ struct chain {
 
 struct chains {
     atomic_flag busy;
-    unsigned next; /* the way that the next newcomer takes */
     struct chain chain[SETS][WAYS];
 };
 
@@ -54,6 +53,15 @@ static struct chain *find(struct chains *chains, const uint8_t *digest)
     return NULL;
 }
 
+/* An empty place of the set, else one by a byte of the digest, which is as good as chance. */
+static struct chain *place(struct chain *set, const uint8_t *digest)
+{
+    for (int i = 0; i < WAYS; i++)
+        if (set[i].until == 0)
+            return &set[i];
+    return &set[digest[1] % WAYS];
+}
+
 bool chains_know(struct chains *chains, const uint8_t digest[CHAINS_DIGEST], int64_t now)
 {
     const struct chain *chain;
@@ -75,7 +83,7 @@ void chains_remember(struct chains *chains, const uint8_t digest[CHAINS_DIGEST],
         return;
     chain = find(chains, digest);
     if (!chain)
-        chain = &chains->chain[digest[0] % SETS][chains->next++ % WAYS];
+        chain = place(chains->chain[digest[0] % SETS], digest);
     memcpy(chain->digest, digest, CHAINS_DIGEST);
     chain->from = from;
     chain->until = until;

@@ -104,6 +104,12 @@ static bool chain_valid(X509_STORE_CTX *store, struct chains *chains, bool serve
     return true;
 }
 
+static int refuse_authority(struct peer_check *check, const char *presented)
+{
+    return refuse(check, FAILURE_CERTIFICATE, "the peer's certificate (%s) is a CA's, not a workload's",
+                  *presented ? presented : "no SPIFFE ID");
+}
+
 /* Which certificate a sentence is about: the peer's own, or one above it. */
 static void subject_of(X509_STORE_CTX *store, const char *presented, char *text, size_t room)
 {
@@ -150,6 +156,8 @@ static int explain(X509_STORE_CTX *store, const struct peer_judge *judge, struct
                       "the peer's %s was signed by another '%s' than the one in %s", subject, issuer,
                       judge->bundle_path);
     case X509_V_ERR_INVALID_PURPOSE:
+        if (certificate_signs(X509_STORE_CTX_get0_cert(store)))
+            return refuse_authority(check, presented);
         return refuse(check, FAILURE_CERTIFICATE, "the peer's %s is not meant for %s (extended key usage)",
                       subject, check->peer_is_server ? "servers" : "clients");
     default:
@@ -204,8 +212,7 @@ static int judge(X509_STORE_CTX *store, const struct peer_judge *by, struct peer
     }
     X509_STORE_CTX_set_error(store, REFUSED);
     if (certificate_signs(leaf))
-        return refuse(check, FAILURE_CERTIFICATE, "the peer's certificate (%s) is a CA's, not a workload's",
-                      *presented ? presented : "no SPIFFE ID");
+        return refuse_authority(check, presented);
     if (!judge_identity(presented, complaint, check))
         return 0;
     X509_STORE_CTX_set_error(store, X509_V_OK);

@@ -82,7 +82,7 @@ EVP_PKEY *pem_private_key(const char *text, size_t length, const char **complain
     else if (asked)
         *complaint = "the private key is encrypted, and nobody is there to type its pass phrase: store it "
                      "unencrypted, readable for the workload's user alone";
-    else if (at_end())
+    else if (!memmem(text, length, "PRIVATE KEY-----", 16))
         *complaint = "holds no private key in PEM form (PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY)";
     else
         *complaint = "holds a private key that is damaged or of an unknown kind";
