@@ -1,0 +1,211 @@
+/* meshctl connections, identity, config, reload: one question to the socket of each meshed process. */
+#include "client.h"
+#include "commands.h"
+#include "json_view.h"
+#include "options.h"
+#include "render.h"
+#include "runtime.h"
+
+#include "base/banned.h"
+
+struct question {
+    const char *method, *path;
+};
+
+struct request {
+    struct question question;
+    const char *runtime_dir, *socket;
+    enum format format;
+    bool verbose;
+    size_t answered, failed, stale;
+    struct json_writer json;
+};
+
+static void name_of(const struct process *process, char *name, size_t room)
+{
+    char path[64];
+    FILE *file;
+
+    snprintf(name, room, "?");
+    snprintf(path, sizeof path, "/proc/%d/comm", process->pid);
+    file = process->pid ? fopen(path, "re") : NULL;
+    if (!file)
+        return;
+    if (fgets(name, (int)room, file))
+        name[strcspn(name, "\n")] = '\0';
+    fclose(file);
+}
+
+static void show_table(const struct process *process, const struct buf *body)
+{
+    struct json *json = json_parse(buf_text(body), body->length);
+    char name[64];
+
+    name_of(process, name, sizeof name);
+    fputs(render_colour(BOLD), stdout);
+    if (process->pid)
+        printf("process %d (", process->pid);
+    render_text(process->pid ? name : process->socket);
+    printf("%s%s\n", process->pid ? ")" : "", render_colour(PLAIN));
+    if (json)
+        json_view(json, 2);
+    else
+        render_text(buf_text(body)), putchar('\n');
+    json_free(json);
+}
+
+/* The answer as it came where it is JSON, else as a string: the whole stays JSON. */
+static void show_json(struct request *request, const struct process *process, const struct buf *body)
+{
+    struct json *json = json_parse(buf_text(body), body->length);
+    json_open(&request->json, NULL, '{');
+    if (process->pid)
+        json_put_number(&request->json, "pid", process->pid);
+    json_put_text(&request->json, "socket", process->socket);
+    if (json)
+        json_put_raw(&request->json, "answer", buf_text(body), body->length);
+    else
+        json_put_text(&request->json, "answer", buf_text(body));
+    json_close(&request->json, '}');
+    json_free(json);
+}
+
+static void show(struct request *request, const struct process *process, const struct buf *body)
+{
+    if (request->format == FORMAT_JSON)
+        show_json(request, process, body);
+    else
+        show_table(process, body);
+}
+
+static void trim(struct buf *body)
+{
+    while (body->length > 0 && strchr("\r\n", body->data[body->length - 1]))
+        body->data[--body->length] = '\0';
+}
+
+static void ask(struct request *request, const struct process *process)
+{
+    struct buf why = BUF_INIT;
+    struct reply reply;
+    enum client_result result =
+        client_request(process->socket, request->question.method, request->question.path, &reply, &why);
+
+    trim(&reply.body);
+    if (result == CLIENT_STALE && !request->socket) {
+        request->stale++;
+        if (request->verbose)
+            complain("%s is stale: its process has gone", process->socket);
+    } else if (result != CLIENT_OK) {
+        request->failed++;
+        complain("%s", buf_text(&why));
+    } else if (reply.status != 200) {
+        request->failed++;
+        complain("%s refused (status %d): %s", process->socket, reply.status, buf_text(&reply.body));
+    } else {
+        request->answered++;
+        show(request, process, &reply.body);
+    }
+    buf_free(&reply.body);
+    buf_free(&why);
+}
+
+static void ask_all(struct request *request, const char *directory)
+{
+    size_t count = 0;
+    struct process *processes = runtime_processes(directory, &count);
+    for (size_t i = 0; i < count; i++)
+        ask(request, &processes[i]);
+    free(processes);
+}
+
+static void ask_one(struct request *request)
+{
+    struct process process = { 0, "" };
+    snprintf(process.socket, sizeof process.socket, "%s", request->socket);
+    ask(request, &process);
+}
+
+/* Around the answers: the JSON's frame, or the sentence that there are none. */
+static int ask_and_tell(struct request *request, const char *directory)
+{
+    struct buf out = BUF_INIT;
+    request->json = (struct json_writer){ &out, false };
+    json_open(&request->json, NULL, '{');
+    json_open(&request->json, "processes", '[');
+    if (request->socket)
+        ask_one(request);
+    else
+        ask_all(request, directory);
+    json_close(&request->json, ']');
+    json_close(&request->json, '}');
+    if (request->format == FORMAT_JSON)
+        printf("%s\n", buf_text(&out));
+    buf_free(&out);
+    if (request->answered == 0 && request->failed == 0)
+        complain("no meshed process is running in %s; --runtime-dir or --socket looks elsewhere", directory);
+    return request->failed || request->answered == 0 ? STATUS_PROBLEM : STATUS_OK;
+}
+
+static int run_checked(struct request *request)
+{
+    char directory[PATH_MAX] = "";
+    struct buf why = BUF_INIT;
+    int status = STATUS_PROBLEM;
+
+    if (request->socket || runtime_dir_find(request->runtime_dir, directory, &why))
+        status = ask_and_tell(request, directory);
+    else
+        complain("%s", buf_text(&why));
+    buf_free(&why);
+    return status;
+}
+
+static int run_question(const struct command *self, int argc, char **argv, struct question question)
+{
+    struct request request = { .question = question };
+    struct options o;
+    int letter;
+
+    options_begin(&o, self, argc, argv);
+    while ((letter = options_next(&o)) != OPTION_END) {
+        if (letter == 'd')
+            request.runtime_dir = o.value;
+        else if (letter == 's')
+            request.socket = o.value;
+        else if (letter == 'v')
+            request.verbose = true;
+        else if (letter != 'o')
+            return options_stop(&o, letter);
+        else if (!format_parse(self, o.value, FORMAT_JSON + 1, &request.format))
+            return STATUS_USAGE;
+    }
+    if (!options_at_most(&o, 0))
+        return STATUS_USAGE;
+    if (request.socket && request.runtime_dir)
+        return complain_usage(self, "--socket and --runtime-dir exclude each other");
+    return run_checked(&request);
+}
+
+static const struct option_row rows[] = {
+    { 'o', "output", "FORMAT", "table (default) or json" },
+    { 'd', "runtime-dir", "DIR", "the processes of that directory" },
+    { 's', "socket", "FILE", "this process's socket alone" },
+    { 'v', "verbose", NULL, "tell also of sockets whose process has gone" },
+    { 0 },
+};
+
+#define QUESTION(name, method, path, summary, details)                                                             \
+    static int run_##name(const struct command *self, int argc, char **argv)                                       \
+    {                                                                                                              \
+        return run_question(self, argc, argv, (struct question){ method, path });                                  \
+    }                                                                                                              \
+    const struct command command_##name = { #name, "", summary, details, rows, run_##name };
+
+QUESTION(connections, "GET", "/connections", "The connections of each meshed process now", "")
+QUESTION(identity, "GET", "/identity", "Who each meshed process is, and until when",
+         "What the process has loaded, which may be older than the files: 'meshctl check' judges those.")
+QUESTION(config, "GET", "/config", "The configuration that each meshed process has in force",
+         "It may be older than the file: an invalid one changes nothing.")
+QUESTION(reload, "POST", "/reload", "Each meshed process reads its configuration and identity again",
+         "A process whose new configuration is invalid keeps the last good one and says why.")
