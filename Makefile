@@ -41,6 +41,7 @@ INIH     := -Wl,-Bstatic -linih -Wl,-Bdynamic
 all: needs $(B)/libmeshshim.so $(B)/meshctl ## build the library and meshctl
 
 include tests/deps.mk
+include tests/programs.mk
 
 $(B)/libmeshshim/%.o: libmeshshim/%.c
 	@mkdir -p $(@D)
@@ -76,7 +77,7 @@ $(B)/unit/%: tests/unit/%.c $(B)/libcore.a
 unit: $(UNIT_BIN) ## the CUnit suites alone
 	@tests/unit/run $(UNIT_BIN)
 
-test: deps all $(UNIT_BIN) ## every test
+test: deps all $(UNIT_BIN) $(TEST_PROGRAMS) ## every test
 	@tests/run
 
 demo: deps all ## two unmodified programs, mutual TLS between them
@@ -97,7 +98,7 @@ tsan: ## the suite under the thread sanitizer
 	    SANITIZE='-fsanitize=thread' sanitized
 
 .PHONY: sanitized
-sanitized: deps all $(UNIT_BIN)
+sanitized: deps all $(UNIT_BIN) $(TEST_PROGRAMS)
 	@B=$(B) tests/run
 
 $(B)/fuzz/%: tests/fuzz/%.c $(CORE_SRC) $(LIB_SRC)

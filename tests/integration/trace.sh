@@ -1,0 +1,29 @@
+#!/bin/bash
+# Plain and meshed sockets go through the same scripts; every result, errno and event must be the same.
+# tests/integration/trace.sh [NAME…]: these scripts alone.
+# timeout: 400
+. "$(dirname "$0")/../lib.sh"
+
+trace=$B/tests/trace/trace
+make_mesh
+export MESHSHIM_LOG_FILE=$work/mesh.log
+
+[ $# -gt 0 ] || mapfile -t scripts < <("$trace" --list)
+[ $# -gt 0 ] && scripts=("$@")
+for script in "${scripts[@]}"; do
+    : >"$work/mesh.log"
+    "$trace" "$script" >"$work/plain" 2>&1
+    plain=$?
+    "$trace" --patience $((20 * slow)) --preload "$mesh_preload" --client "$work/client.ini" --server "$work/server.ini" \
+        "$script" >"$work/meshed" 2>&1
+    if [ "$plain" -ne 0 ]; then
+        not_ok "trace/$script: the plain run failed"
+        sed 's/^/# /' "$work/plain"
+    elif diff -U 2 --label plain --label meshed "$work/plain" "$work/meshed" >"$work/diff"; then
+        ok "trace/$script"
+    else
+        not_ok "trace/$script"
+        sed 's/^/# /' "$work/diff" "$work/mesh.log"
+    fi
+done
+[ "$failures" -eq 0 ]

@@ -1,0 +1,179 @@
+# shellcheck shell=bash
+# Helpers for the tests in bash: source it first. It gives a private directory that is removed at the end with every
+# process that was started, free ports, waiting on conditions, and a ready mesh of a client and a server workload.
+#
+#   . "$(dirname "$0")/../lib.sh"
+#   make_mesh                                    # $work/client.ini, $work/server.ini, certificates in $work/ca
+#   port=$(free_port)
+#   spawn server mesh server python3 -m http.server "$port"      # log in $work/server.log
+#   wait_port "$port"
+#   mesh client curl -s "http://127.0.0.1:$port/" || fail "curl got nothing"
+#
+# A test that holds several results prints lines `ok NAME`, `not ok NAME` and `skip NAME why`; otherwise its exit status is
+# its one result (77: skipped).
+
+set -u -o pipefail
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+B=${B:-build}
+case $B in /*) ;; *) B=$top/$B ;; esac
+meshctl=$B/meshctl
+test_name=$(basename "$0" .sh)
+work=$(mktemp -d "${TMPDIR:-/tmp}/meshshim-$test_name.XXXXXX")
+pids=()
+
+# What LD_PRELOAD must hold: a sanitizer's run-time library comes before everything else.
+mesh_preload=$B/libmeshshim.so
+slow=1 # how much longer than a plain build this one takes
+case $(basename "$B") in
+asan)
+    mesh_preload="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $mesh_preload"
+    export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:handle_segv=0:allocator_may_return_null=1:exitcode=99}
+    export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+    slow=4
+    ;;
+tsan)
+    mesh_preload="$(gcc -print-file-name=libtsan.so) $mesh_preload"
+    export TSAN_OPTIONS=${TSAN_OPTIONS:-report_thread_leaks=0:ignore_noninstrumented_modules=1:exitcode=99}
+    slow=8
+    ;;
+esac
+
+clean_up() {
+    local status=$? pid
+    trap - EXIT
+    for pid in "${pids[@]}"; do
+        kill "$pid" 2>/dev/null
+    done
+    for pid in "${pids[@]}"; do
+        gone "$pid" 2 || kill -9 "$pid" 2>/dev/null
+    done
+    rm -rf "$work"
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# The end of every log of this test, then the reason.
+fail() {
+    local log
+    for log in "$work"/*.log; do
+        [ -s "$log" ] && { echo "# --- $(basename "$log")"; tail -n 40 "$log" | sed 's/^/# /'; }
+    done
+    echo "FAILED: $*"
+    exit 1
+}
+
+skip() {
+    echo "skipped: $*"
+    exit 77
+}
+
+# wait_until SECONDS COMMAND…: until it succeeds; fails when the time is up.
+wait_until() {
+    local end=$((SECONDS + $1 * slow))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        read -r -t 0.02 <> <(:) || :
+    done
+}
+
+running() {
+    kill -0 "$1" 2>/dev/null && [ "$(awk '{print $3}' "/proc/$1/stat" 2>/dev/null)" != Z ]
+}
+
+not_running() {
+    ! running "$1"
+}
+
+# gone PID SECONDS: until the process has ended.
+gone() {
+    wait_until "$2" not_running "$1"
+}
+
+# In the kernel's tables: no connection is made, so a strict listener has nothing to complain about.
+listens() {
+    local hex
+    hex=$(printf '%04X' "$1")
+    grep -qs ":$hex [0-9A-F]*:0000 0A" /proc/net/tcp /proc/net/tcp6
+}
+
+wait_port() {
+    wait_until "${2:-10}" listens "$1" || fail "nothing listens on port $1"
+}
+
+# A port that nobody uses, below the ephemeral range.
+free_port() {
+    local port hex
+    while :; do
+        port=$((10000 + (RANDOM * 32768 + RANDOM) % 20000))
+        hex=$(printf '%04X' "$port")
+        grep -qs ":$hex " /proc/net/tcp /proc/net/tcp6 || break
+    done
+    echo "$port"
+}
+
+# spawn NAME COMMAND…: in the background, output in $work/NAME.log; its process id is in $spawned and killed at the end.
+spawn() {
+    local name=$1
+    shift
+    (
+        spawning=1 # so that what is killed is the command, not a shell that waits for it
+        [ "$1" = mesh ] || exec "$@"
+        "$@"
+    ) >"$work/$name.log" 2>&1 </dev/null &
+    spawned=$!
+    pids+=("$spawned")
+}
+
+# mesh WORKLOAD COMMAND…: the command, preloaded, with that workload's configuration.
+mesh() {
+    local workload=$1
+    shift
+    set -- env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/$workload.ini" "$@"
+    [ -z "${spawning:-}" ] || exec "$@"
+    "$@"
+}
+
+# A root, certificates for default/client and default/server (and bad ones, see tests/peers), and a mesh.ini each.
+make_mesh() {
+    [ -e "$B/libmeshshim.so" ] || fail "$B/libmeshshim.so is not built: make"
+    mkdir -p "$work/ca" "$work/run" || fail "cannot make $work/ca"
+    "$B/tests/peers/badpeer" --identities "$work/ca" || fail "cannot make identities"
+    mesh_ini client >"$work/client.ini"
+    mesh_ini server >"$work/server.ini"
+}
+
+# mesh_ini WORKLOAD: a strict configuration on standard output; tests append keys or write their own.
+mesh_ini() {
+    cat <<INI
+[workload]
+name         = $1
+namespace    = default
+trust_domain = mesh.local
+certificate  = $work/ca/$1.pem
+private_key  = $work/ca/$1.key
+trust_bundle = $work/ca/ca.pem
+runtime_dir  = $work/run
+
+[inbound]
+mtls  = strict
+allow = default/client, default/server
+
+[service peer]
+host     = 127.0.0.1, ::1
+mtls     = strict
+identity = default/server, default/client
+INI
+}
+
+# Results of a test that holds several.
+failures=0
+ok() {
+    echo "ok $*"
+}
+not_ok() {
+    echo "not ok $*"
+    failures=$((failures + 1))
+}

@@ -1,0 +1,22 @@
+# The C programs that the integration tests run: plain POSIX, never linked with the library, never sanitized.
+TRACE_SRC := $(wildcard tests/trace/*.c)
+TRACE_OBJ := $(TRACE_SRC:tests/%.c=$(B)/tests/%.o)
+PEERS_BIN := $(B)/tests/peers/badpeer $(B)/tests/peers/victim
+TEST_PROGRAMS := $(B)/tests/trace/trace $(PEERS_BIN)
+# They pass bad pointers and counts on purpose.
+MISUSE := -Wno-nonnull -Wno-stringop-overflow -Wno-stringop-overread -Wno-write-strings -Wno-discarded-qualifiers
+
+$(B)/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Ilibmeshshim $(WARN) $(MISUSE) -O2 -g $(TEST_DEFINES) $(CFLAGS) -c $< -o $@
+
+$(B)/tests/trace/fortified.o: TEST_DEFINES := -D_FORTIFY_SOURCE=2
+
+$(B)/tests/trace/trace: $(TRACE_OBJ)
+	$(CC) -o $@ $^ -lpthread
+
+$(B)/tests/peers/badpeer: $(patsubst tests/%.c,$(B)/tests/%.o,$(wildcard tests/peers/bad*.c))
+	$(CC) -o $@ $^ -lssl -lcrypto -lpthread
+
+$(B)/tests/peers/victim: $(B)/tests/peers/victim.o
+	$(CC) -o $@ $^ -lpthread

@@ -1,0 +1,458 @@
+/* Ends: half-closed, closed, reset, copied descriptors. */
+#include "trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "scripts.h"
+
+static void reset(int fd)
+{
+    struct linger now = { 1, 0 };
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    say_close(fd);
+}
+
+static void say_shutdown(int fd, int how)
+{
+    static const char *const hows[] = { "shutdown(RD)", "shutdown(WR)", "shutdown(RDWR)" };
+    said(hows[how], shutdown(fd, how));
+}
+
+/* The request ends, the answer still comes. */
+void script_half_close_then_reply(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        say_send(fd, "request", 0);
+        say_shutdown(fd, SHUT_WR);
+        say_recv(fd, 100, MSG_WAITALL);
+        say_recv(fd, 100, 0);
+    } else {
+        say_recv(fd, 7, MSG_WAITALL);
+        say_recv(fd, 100, 0);
+        say_recv(fd, 100, 0);
+        say_send(fd, "reply ", 0);
+        say_send(fd, "in two parts", 0);
+        say_close(fd);
+    }
+    meet(s);
+}
+
+void script_half_close_large_reply(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        say_shutdown(fd, SHUT_WR);
+        recv_stream(fd, 40, 2000000, 0);
+        say_recv(fd, 1, 0);
+    } else {
+        say_recv(fd, 1, 0);
+        send_stream(fd, 40, 2000000, 2000000);
+        say_close(fd);
+    }
+    meet(s);
+}
+
+void script_write_after_half_close(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        say_shutdown(fd, SHUT_WR);
+        say_shutdown(fd, SHUT_WR);
+        say_send(fd, "too late", MSG_NOSIGNAL);
+        say_signals();
+        say_send(fd, "too late", 0);
+        say_signals();
+        say_write(fd, "too late");
+        said("writev", writev(fd, &(struct iovec){ "x", 1 }, 1));
+        say_signals();
+        say_send(fd, "", MSG_NOSIGNAL);
+        say_poll(fd, POLLIN | POLLOUT, 0);
+    }
+    meet(s);
+}
+
+void script_shutdown_read(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        say_shutdown(fd, SHUT_RD);
+        say_recv(fd, 10, 0);
+        say_poll(fd, POLLIN | POLLOUT | POLLRDHUP, SOON);
+        say_send(fd, "I can still talk", 0);
+        meet(s);
+    } else {
+        await(fd, POLLIN);
+        say_recv(fd, 100, 0);
+        meet(s);
+    }
+    meet(s);
+}
+
+/* Data that is there when reading is shut down is still delivered. */
+void script_shutdown_read_with_data(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        meet(s);
+        await(fd, POLLIN);
+        say_recv(fd, 3, 0);
+        say_shutdown(fd, SHUT_RD);
+        say_recv(fd, 100, 0);
+        say_recv(fd, 100, 0);
+    } else {
+        send(fd, "before it", 9, 0);
+        settle(fd);
+        meet(s);
+    }
+    meet(s);
+}
+
+void script_shutdown_both(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        say_shutdown(fd, SHUT_RDWR);
+        say_recv(fd, 10, 0);
+        say_send(fd, "x", MSG_NOSIGNAL);
+        meet(s);
+        meet(s);
+        await(fd, POLLHUP);
+        say_poll(fd, POLLIN | POLLOUT | POLLRDHUP, SOON);
+        say_shutdown(fd, SHUT_RDWR);
+        say_close(fd);
+    } else {
+        meet(s);
+        await(fd, POLLRDHUP);
+        say_poll(fd, POLLIN | POLLOUT | POLLRDHUP, SOON);
+        say_recv(fd, 10, 0);
+        say_close(fd);
+        meet(s);
+    }
+    meet(s);
+}
+
+void script_shutdown_errors(struct side *s)
+{
+    int fd = connected(s), ends[2];
+    if (pipe(ends))
+        fail("pipe");
+    said("shutdown(bad how)", shutdown(fd, 7));
+    said("shutdown(pipe)", shutdown(ends[0], SHUT_WR));
+    said("shutdown(closed)", (close(fd), shutdown(fd, SHUT_WR)));
+    meet(s);
+}
+
+/* Both close at the same time: both see a clean end. */
+void script_both_half_close(struct side *s)
+{
+    int fd = connected(s);
+    say_shutdown(fd, SHUT_WR);
+    meet(s);
+    say_recv(fd, 10, 0);
+    say_recv(fd, 10, 0);
+    await(fd, POLLHUP);
+    say_poll(fd, POLLIN | POLLOUT | POLLRDHUP, SOON);
+    meet(s);
+}
+
+/* The peer is gone: one write still goes, the next is EPIPE with SIGPIPE. */
+void script_epipe_after_close(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        meet(s);
+        await(fd, POLLRDHUP);
+        say_send(fd, "into the void", 0);
+        await(fd, 0);
+        say_signals();
+        say_send(fd, "again", 0);
+        say_signals();
+        say_send(fd, "again", MSG_NOSIGNAL);
+        say_signals();
+        say_recv(fd, 10, 0);
+        say_so_error(fd);
+    } else {
+        say_close(fd);
+        meet(s);
+    }
+    meet(s);
+}
+
+void script_reset_read_twice(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        meet(s);
+        await(fd, 0);
+        say_recv(fd, 10, 0);
+        say_recv(fd, 10, 0);
+        say_send(fd, "x", MSG_NOSIGNAL);
+        say_poll(fd, POLLIN | POLLOUT, SOON);
+    } else {
+        reset(fd);
+        meet(s);
+    }
+    meet(s);
+}
+
+void script_reset_poll_and_so_error(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        int ep = epoll_create1(0);
+        say_epoll_ctl(ep, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLRDHUP, 1);
+        meet(s);
+        await(fd, 0);
+        say_poll(fd, POLLIN | POLLOUT | POLLRDHUP, SOON);
+        say_epoll(ep, SOON);
+        say_so_error(fd);
+        say_so_error(fd);
+        say_recv(fd, 10, 0);
+    } else {
+        reset(fd);
+        meet(s);
+    }
+    meet(s);
+}
+
+void script_reset_write(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        meet(s);
+        await(fd, 0);
+        say_send(fd, "x", MSG_NOSIGNAL);
+        say_send(fd, "x", 0);
+        say_signals();
+        say_recv(fd, 10, 0);
+    } else {
+        reset(fd);
+        meet(s);
+    }
+    meet(s);
+}
+
+/* What came before the reset is delivered first. */
+void script_reset_after_data(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        meet(s);
+        await(fd, 0);
+        say_recv(fd, 4, 0);
+        say_recv(fd, 100, 0);
+        say_recv(fd, 100, 0);
+        say_recv(fd, 100, 0);
+    } else {
+        send(fd, "last words", 10, 0);
+        settle(fd);
+        reset(fd);
+        meet(s);
+    }
+    meet(s);
+}
+
+/* A blocked reader is woken by a reset. */
+void script_reset_wakes_reader(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        meet(s);
+        say_recv(fd, 10, 0);
+        say_recv(fd, 10, 0);
+    } else {
+        meet(s);
+        reset(fd);
+    }
+    meet(s);
+}
+
+/* Closing with something unread tells the peer by a reset. */
+void script_close_with_unread_data(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        say_send(fd, "nobody reads this", 0);
+        settle(fd);
+        meet(s);
+        await(fd, 0);
+        say_recv(fd, 10, 0);
+        say_recv(fd, 10, 0);
+    } else {
+        meet(s);
+        await(fd, POLLIN);
+        say_close(fd);
+    }
+    meet(s);
+}
+
+void script_close_partly_read(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        say_send(fd, "nobody reads all of this", 0);
+        settle(fd);
+        meet(s);
+        await(fd, 0);
+        say_recv(fd, 10, 0);
+        say_recv(fd, 10, 0);
+    } else {
+        meet(s);
+        say_recv(fd, 6, 0);
+        say_close(fd);
+    }
+    meet(s);
+}
+
+/* Everything that was written before close arrives, however slowly it is read. */
+void script_close_in_flight(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        send_stream(fd, 41, 300000, 300000);
+        say_close(fd);
+        meet(s);
+    } else {
+        recv_stream(fd, 41, 300000, 0);
+        say_recv(fd, 10, 0);
+        meet(s);
+    }
+}
+
+void script_close_lingering(struct side *s)
+{
+    struct linger wait = { 1, 5 };
+    int fd = connected(s);
+    if (s->client) {
+        said("setsockopt(SO_LINGER)", setsockopt(fd, SOL_SOCKET, SO_LINGER, &wait, sizeof wait));
+        send_stream(fd, 42, 100000, 100000);
+        say_close(fd);
+    } else {
+        recv_stream(fd, 42, 100000, 0);
+        say_recv(fd, 10, 0);
+    }
+    meet(s);
+}
+
+void script_close_twice(struct side *s)
+{
+    int fd = connected(s);
+    char byte;
+    say_close(fd);
+    say_close(fd);
+    said("recv", recv(fd, &byte, 1, 0));
+    said("send", send(fd, "x", 1, MSG_NOSIGNAL));
+    said("fcntl", fcntl(fd, F_GETFL));
+    said("close(-1)", close(-1));
+    meet(s);
+}
+
+/* The first close of two names for a connection ends nothing. */
+void script_dup_close_one(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        int copy = dup(fd), third = fcntl(fd, F_DUPFD_CLOEXEC, 100);
+        say("numbers: %d %d", copy == fd + 1, third == 100);
+        say_close(fd);
+        say_send(copy, "through the copy", 0);
+        say_recv(copy, 100, 0);
+        say_close(copy);
+        say_send(third, "through the third", 0);
+        say_close(third);
+    } else {
+        say_recv(fd, 16, MSG_WAITALL);
+        say_send(fd, "answer", 0);
+        say_recv(fd, 17, MSG_WAITALL);
+        say_recv(fd, 100, 0);
+    }
+    meet(s);
+}
+
+/* One name reads, the other writes; a part read by one is gone for both. */
+void script_dup_shares_state(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        int copy = dup(fd);
+        meet(s);
+        await(fd, POLLIN);
+        say_recv(fd, 4, 0);
+        say_recv(copy, 3, 0);
+        nonblocking(copy, true);
+        say("NONBLOCK is shared: %d", !!(fcntl(fd, F_GETFL) & O_NONBLOCK));
+        say_recv(fd, 100, 0);
+        say_recv(copy, 100, 0);
+        say_shutdown(copy, SHUT_WR);
+        say_send(fd, "x", MSG_NOSIGNAL);
+    } else {
+        send(fd, "one two three", 13, 0);
+        settle(fd);
+        meet(s);
+        say_recv(fd, 1, 0);
+    }
+    meet(s);
+}
+
+/* dup2 over a connection closes it. */
+void script_dup2_over(struct side *s)
+{
+    int fd = connected(s), other = open("/dev/null", O_RDWR);
+    if (s->client) {
+        char byte;
+        said("dup2(same)", dup2(fd, fd) == fd ? 0 : -1);
+        said("dup2(over)", dup2(other, fd) == fd ? 0 : -1);
+        said("read", read(fd, &byte, 1));
+        said("recv", recv(fd, &byte, 1, 0));
+        said("write", write(fd, "xyz", 3));
+        said("dup3(same)", dup3(fd, fd, 0));
+        said("dup2(-1)", dup2(-1, fd));
+        said("dup(-1)", dup(-1));
+    } else {
+        say_recv(fd, 10, 0);
+    }
+    meet(s);
+}
+
+/* dup2 puts a connection somewhere else, as inetd does. */
+void script_dup2_onto(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        int place = open("/dev/null", O_RDWR);
+        said("dup2", dup2(fd, place) == place ? 0 : -1);
+        say_close(fd);
+        say_write(place, "moved");
+        say_read(place, 100);
+        say_close(place);
+    } else {
+        say_recv(fd, 5, MSG_WAITALL);
+        say_send(fd, "found", 0);
+        say_recv(fd, 5, 0);
+    }
+    meet(s);
+}
+
+/* Numbers are given out as if nobody else used any. */
+void script_descriptor_numbers(struct side *s)
+{
+    int first = dup(0), fd, next;
+    close(first);
+    fd = connected(s);
+    say("the lowest number: %d", fd == first);
+    next = dup(0);
+    say("then the next: %d", next == fd + 1);
+    close(fd);
+    say("and again: %d", dup(0) == fd);
+    meet(s);
+}

@@ -1,0 +1,548 @@
+/* Receiving: short reads, vectors, flags, ends. */
+#include "trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "scripts.h"
+
+/* Sends when the peer is ready for it, and says when it has arrived. */
+static void deliver(struct side *s, int fd, const char *text)
+{
+    meet(s);
+    if (send(fd, text, strlen(text), 0) != (ssize_t)strlen(text))
+        fail("send");
+    settle(fd);
+    meet(s);
+}
+
+static void delivered(struct side *s, int fd)
+{
+    meet(s);
+    meet(s);
+    await(fd, POLLIN);
+}
+
+static void say_fionread(int fd)
+{
+    int n = -1;
+    said("ioctl(FIONREAD)", ioctl(fd, FIONREAD, &n));
+    say("FIONREAD %d", n);
+}
+
+/* A large message, a byte at a time. */
+void script_read_single_bytes(struct side *s)
+{
+    enum { TOTAL = 40000 };
+    int fd = connected(s);
+    if (s->client) {
+        recv_stream(fd, 1, TOTAL, 1);
+        nonblocking(fd, true);
+        say_recv(fd, 1, 0);
+    } else {
+        send_stream(fd, 1, TOTAL, TOTAL);
+    }
+    meet(s);
+}
+
+void script_read_short_then_rest(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        delivered(s, fd);
+        say_read(fd, 1);
+        say_read(fd, 4);
+        say_recv(fd, 1, 0);
+        say_read(fd, 100);
+        say_read(fd, 100);
+    } else {
+        deliver(s, fd, "The quick brown fox");
+    }
+    meet(s);
+}
+
+/* Several sends, one read; a read that ends inside a later one. */
+void script_read_over_several_sends(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        delivered(s, fd);
+        delivered(s, fd);
+        delivered(s, fd);
+        say_read(fd, 8);
+        say_read(fd, 2);
+        say_read(fd, 100);
+        say_read(fd, 100);
+    } else {
+        deliver(s, fd, "one,");
+        deliver(s, fd, "two,three,");
+        deliver(s, fd, "four");
+    }
+    meet(s);
+}
+
+void script_read_zero_bytes(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        char byte;
+        said("read(0)", read(fd, &byte, 0));
+        said("recv(0)", recv(fd, &byte, 0, 0));
+        delivered(s, fd);
+        said("read(0)", read(fd, &byte, 0));
+        said("recv(0)", recv(fd, &byte, 0, 0));
+        said("recv(0, PEEK)", recv(fd, &byte, 0, MSG_PEEK));
+        said("readv(none)", readv(fd, NULL, 0));
+        say_read(fd, 100);
+    } else {
+        deliver(s, fd, "data");
+    }
+    meet(s);
+}
+
+void script_readv_many(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        char text[32] = { 0 };
+        struct iovec v[12];
+        for (int i = 0; i < 12; i++)
+            v[i] = (struct iovec){ text + i, i % 3 == 0 ? 0 : 1 }; /* empty ones among them */
+        delivered(s, fd);
+        said("readv", readv(fd, v, 12));
+        say("text \"%c%c%c%c\"", text[1], text[2], text[4], text[5]);
+        v[0] = (struct iovec){ text, 3 };
+        v[1] = (struct iovec){ text + 3, sizeof text - 3 };
+        say_bytes("readv", readv(fd, v, 2), text);
+        said("readv", readv(fd, v, 2));
+    } else {
+        deliver(s, fd, "abcdefghijklmnopqrstuvwxyz");
+    }
+    meet(s);
+}
+
+void script_readv_errors(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    char text[4];
+    struct iovec one = { text, sizeof text };
+    struct iovec *many = calloc(1100, sizeof *many);
+    said("readv(-1 vectors)", readv(fd, &one, -1));
+    said("readv(1100 vectors)", readv(fd, many, 1100));
+    said("readv(bad vectors)", readv(fd, (struct iovec *)8, 1));
+    said("readv(-1)", readv(-1, &one, 1));
+    free(many);
+    meet(s);
+}
+
+void script_recvmsg(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        char text[32] = { 0 }, control[128];
+        struct sockaddr_in from;
+        struct iovec v[3] = { { text, 2 }, { text + 2, 0 }, { text + 2, 20 } };
+        struct msghdr m = { &from, sizeof from, v, 3, control, sizeof control, 0x7777 };
+        said("recvmsg", recvmsg(fd, &m, 0));
+        delivered(s, fd);
+        say_bytes("recvmsg", recvmsg(fd, &m, MSG_PEEK), text);
+        say_bytes("recvmsg", recvmsg(fd, &m, 0), text);
+        say("name %u control %zu flags 0x%x", m.msg_namelen, m.msg_controllen, (unsigned)m.msg_flags);
+        m.msg_iovlen = 0;
+        said("recvmsg(no vectors)", recvmsg(fd, &m, 0));
+        said("recvmsg(NULL)", recvmsg(fd, (struct msghdr *)8, 0));
+        m.msg_iovlen = 5000;
+        said("recvmsg(5000 vectors)", recvmsg(fd, &m, 0));
+    } else {
+        deliver(s, fd, "by message");
+    }
+    meet(s);
+}
+
+void script_recvfrom(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        char text[32];
+        struct sockaddr_in from;
+        socklen_t length = sizeof from;
+        delivered(s, fd);
+        say_bytes("recvfrom", recvfrom(fd, text, 4, 0, (struct sockaddr *)&from, &length), text);
+        say("length %u", length);
+        say_bytes("recvfrom", recvfrom(fd, text, 30, 0, NULL, NULL), text);
+        said("recvfrom", recvfrom(fd, text, 30, 0, (struct sockaddr *)&from, &length));
+    } else {
+        deliver(s, fd, "from somewhere");
+    }
+    meet(s);
+}
+
+void script_recvmmsg(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        char text[2][8] = { { 0 } };
+        struct iovec v[2] = { { text[0], 3 }, { text[1], 7 } };
+        struct mmsghdr m[2] = { { { .msg_iov = &v[0], .msg_iovlen = 1 }, 0 }, { { .msg_iov = &v[1], .msg_iovlen = 1 }, 0 } };
+        delivered(s, fd);
+        said("recvmmsg", recvmmsg(fd, m, 2, 0, NULL));
+        say("%u \"%.3s\" %u \"%.7s\"", m[0].msg_len, text[0], m[1].msg_len, text[1]);
+        said("recvmmsg", recvmmsg(fd, m, 2, 0, NULL));
+    } else {
+        deliver(s, fd, "abcdefgh");
+    }
+    meet(s);
+}
+
+void script_preadv2(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        char text[32];
+        struct iovec v = { text, sizeof text };
+        delivered(s, fd);
+        said("pread", pread(fd, text, 3, 0));
+        said("preadv2(offset 0)", preadv2(fd, &v, 1, 0, 0));
+        say_bytes("preadv2(offset -1)", preadv2(fd, &v, 1, -1, 0), text);
+        said("lseek", lseek(fd, 0, SEEK_CUR));
+    } else {
+        deliver(s, fd, "positioned");
+    }
+    meet(s);
+}
+
+void script_peek(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        say_recv(fd, 10, MSG_PEEK);
+        delivered(s, fd);
+        say_recv(fd, 100, MSG_PEEK);
+        say_recv(fd, 3, MSG_PEEK);
+        say_recv(fd, 3, 0);
+        say_recv(fd, 2, MSG_PEEK);
+        say_recv(fd, 100, MSG_PEEK);
+        say_poll(fd, POLLIN, SOON);
+        say_recv(fd, 100, 0);
+        say_recv(fd, 100, MSG_PEEK);
+        say_poll(fd, POLLIN, NOTHING);
+    } else {
+        deliver(s, fd, "peekaboo");
+    }
+    meet(s);
+}
+
+/* A peek sees what several sends brought, and new data after an earlier peek. */
+void script_peek_over_several_sends(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        delivered(s, fd);
+        say_recv(fd, 100, MSG_PEEK);
+        delivered(s, fd);
+        delivered(s, fd);
+        say_recv(fd, 100, MSG_PEEK);
+        say_recv(fd, 6, MSG_PEEK);
+        say_recv(fd, 6, 0);
+        say_recv(fd, 100, MSG_PEEK);
+        say_recv(fd, 100, 0);
+    } else {
+        deliver(s, fd, "one,");
+        deliver(s, fd, "two,");
+        deliver(s, fd, "three");
+    }
+    meet(s);
+}
+
+void script_peek_at_end(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        meet(s);
+        await(fd, POLLRDHUP);
+        say_recv(fd, 100, MSG_PEEK);
+        say_recv(fd, 100, 0);
+        say_recv(fd, 100, MSG_PEEK);
+        say_recv(fd, 100, 0);
+    } else {
+        send(fd, "end", 3, 0);
+        shutdown(fd, SHUT_WR);
+        settle(fd);
+        meet(s);
+    }
+    meet(s);
+}
+
+void script_waitall(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        meet(s);
+        say_recv(fd, 12, MSG_WAITALL);
+        nonblocking(fd, true);
+        delivered(s, fd);
+        say_recv(fd, 100, MSG_WAITALL);
+        nonblocking(fd, false);
+        meet(s);
+        meet(s);
+        say_recv(fd, 100, MSG_WAITALL);
+        say_recv(fd, 100, MSG_WAITALL);
+    } else {
+        send(fd, "half a", 6, 0);
+        settle(fd);
+        meet(s);
+        send(fd, " dozen", 6, 0);
+        deliver(s, fd, "not all");
+        meet(s);
+        send(fd, "ends early", 10, 0);
+        shutdown(fd, SHUT_WR);
+        settle(fd);
+        meet(s);
+    }
+    meet(s);
+}
+
+void script_waitall_large(struct side *s)
+{
+    enum { TOTAL = 300000 };
+    int fd = connected(s);
+    if (s->client) {
+        char *data = malloc(TOTAL);
+        say_bytes("recv(WAITALL)", recv(fd, data, TOTAL, MSG_WAITALL), data);
+        free(data);
+    } else {
+        send_stream(fd, 3, TOTAL, 9999);
+    }
+    meet(s);
+}
+
+/* MSG_DONTWAIT on a blocking socket. */
+void script_dontwait(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        say_recv(fd, 10, MSG_DONTWAIT);
+        delivered(s, fd);
+        say_recv(fd, 2, MSG_DONTWAIT);
+        say_recv(fd, 10, MSG_DONTWAIT);
+        say_recv(fd, 10, MSG_DONTWAIT);
+        say_recv(fd, 10, MSG_DONTWAIT | MSG_PEEK);
+    } else {
+        deliver(s, fd, "now or never");
+    }
+    meet(s);
+}
+
+/* On TCP, MSG_TRUNC throws the bytes away. */
+void script_trunc(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        delivered(s, fd);
+        say_recv(fd, 4, MSG_TRUNC);
+        said("recv(NULL, 3, TRUNC)", recv(fd, NULL, 3, MSG_TRUNC));
+        say_recv(fd, 100, 0);
+        say_recv(fd, 100, MSG_TRUNC);
+    } else {
+        deliver(s, fd, "drop this keep that");
+    }
+    meet(s);
+}
+
+void script_fionread(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        say_fionread(fd);
+        delivered(s, fd);
+        say_fionread(fd);
+        say_recv(fd, 5, 0);
+        say_fionread(fd);
+        say_recv(fd, 3, MSG_PEEK);
+        say_fionread(fd);
+        say_recv(fd, 100, 0);
+        say_fionread(fd);
+        meet(s);
+        await(fd, POLLRDHUP);
+        say_fionread(fd);
+        say_recv(fd, 1, 0);
+    } else {
+        deliver(s, fd, "count my bytes");
+        meet(s);
+        shutdown(fd, SHUT_WR);
+    }
+    meet(s);
+}
+
+void script_fionread_several_sends(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    if (s->client) {
+        delivered(s, fd);
+        delivered(s, fd);
+        say_fionread(fd);
+        say_recv(fd, 6, 0);
+        say_fionread(fd);
+        say_recv(fd, 6, 0);
+        say_fionread(fd);
+    } else {
+        deliver(s, fd, "12345");
+        deliver(s, fd, "678901");
+    }
+    meet(s);
+}
+
+void script_rcvtimeo(struct side *s)
+{
+    int fd = connected(s);
+    struct timeval limit = { 0, 30000 };
+    if (s->client) {
+        said("setsockopt", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+        say_recv(fd, 10, 0);
+        say_read(fd, 10);
+        delivered(s, fd);
+        say_recv(fd, 2, 0);
+        say_recv(fd, 10, MSG_WAITALL);
+        say_recv(fd, 10, MSG_WAITALL);
+    } else {
+        deliver(s, fd, "late");
+    }
+    meet(s);
+}
+
+/* A blocked recv comes back when data does, before its time-out. */
+void script_rcvtimeo_in_time(struct side *s)
+{
+    int fd = connected(s);
+    struct timeval limit = { 8, 0 };
+    if (s->client) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        limit = (struct timeval){ 0, 0 };
+        said("getsockopt", getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &(socklen_t){ sizeof limit }));
+        say("%ld s %ld us", (long)limit.tv_sec, (long)limit.tv_usec);
+        meet(s);
+        say_recv(fd, 10, 0);
+    } else {
+        meet(s);
+        say_send(fd, "in time", 0);
+    }
+    meet(s);
+}
+
+void script_rcvlowat_recv(struct side *s)
+{
+    int fd = connected(s), low = 10;
+    if (s->client) {
+        said("setsockopt", setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low));
+        say_option(fd, SOL_SOCKET, SO_RCVLOWAT, "SO_RCVLOWAT");
+        delivered(s, fd);
+        say_recv(fd, 100, 0);
+        meet(s);
+        meet(s);
+        say_recv(fd, 100, MSG_DONTWAIT);
+    } else {
+        deliver(s, fd, "1234567890");
+        deliver(s, fd, "less");
+    }
+    meet(s);
+}
+
+void script_rcvlowat_poll(struct side *s)
+{
+    int fd = connected(s), low = 10;
+    if (s->client) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low);
+        meet(s);
+        meet(s);
+        say_poll(fd, POLLIN, NOTHING);
+        delivered(s, fd);
+        say_poll(fd, POLLIN, SOON);
+        say_recv(fd, 100, MSG_DONTWAIT);
+    } else {
+        deliver(s, fd, "12345");
+        deliver(s, fd, "67890");
+    }
+    meet(s);
+}
+
+/* A bad pointer is EFAULT, and the data is still there. */
+void script_recv_efault(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    char *volatile nowhere = (char *)8;
+    if (s->client) {
+        said("recv(bad pointer)", recv(fd, nowhere, 10, 0));
+        delivered(s, fd);
+        said("recv(bad pointer)", recv(fd, nowhere, 10, 0));
+        said("read(bad pointer)", read(fd, nowhere, 10));
+        say_recv(fd, 100, 0);
+    } else {
+        deliver(s, fd, "still here");
+    }
+    meet(s);
+}
+
+void script_recv_errors(struct side *s)
+{
+    int fd = tcp_socket(SOCK_NONBLOCK);
+    char byte;
+    if (s->client) {
+        said("recv(not connected)", recv(fd, &byte, 1, 0));
+        said("read(not connected)", read(fd, &byte, 1));
+        said("recv(PEEK, not connected)", recv(fd, &byte, 1, MSG_PEEK));
+        said("recv(-1)", recv(-1, &byte, 1, 0));
+        said("read(-1)", read(-1, &byte, 1));
+        say_poll(fd, POLLIN | POLLOUT, 0);
+    }
+}
+
+/* The whole end: data, then 0 for ever. */
+void script_eof_repeated(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        meet(s);
+        for (int i = 0; i < 4; i++)
+            say_recv(fd, 100, 0);
+        say_read(fd, 100);
+        nonblocking(fd, true);
+        say_recv(fd, 100, 0);
+        say_poll(fd, POLLIN, SOON);
+    } else {
+        send(fd, "bye", 3, 0);
+        say_close(fd);
+        meet(s);
+    }
+    meet(s);
+}
+
+/* A pipe takes what the socket brings, without the program's memory between. */
+void script_splice_from_socket(struct side *s)
+{
+    int fd = connected_nonblocking(s), ends[2];
+    if (pipe(ends))
+        fail("pipe");
+    if (s->client) {
+        said("splice", splice(fd, NULL, ends[1], NULL, 100, SPLICE_F_NONBLOCK));
+        delivered(s, fd);
+        said("splice", splice(fd, NULL, ends[1], NULL, 4, SPLICE_F_NONBLOCK));
+        said("splice", splice(fd, NULL, ends[1], NULL, 100, SPLICE_F_NONBLOCK));
+        say_read(ends[0], 100);
+        meet(s);
+        await(fd, POLLRDHUP);
+        said("splice", splice(fd, NULL, ends[1], NULL, 100, SPLICE_F_NONBLOCK));
+    } else {
+        deliver(s, fd, "spliced bytes");
+        shutdown(fd, SHUT_WR);
+        meet(s);
+    }
+    meet(s);
+}

@@ -1,0 +1,10 @@
+/* Every script's prototype, from scripts.def. */
+#ifndef TRACE_SCRIPTS_H
+#define TRACE_SCRIPTS_H
+
+struct side;
+#define SCRIPT(name) void script_##name(struct side *s);
+#include "scripts.def"
+#undef SCRIPT
+
+#endif

@@ -1,0 +1,199 @@
+/* One of the two processes of a script. */
+#include "trace.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+void fail(const char *format, ...)
+{
+    int error = errno;
+    va_list args;
+    fflush(stdout);
+    printf("FAILED: ");
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    printf(" (%s)\n", strerrorname_np(error) ? strerrorname_np(error) : "no errno");
+    fflush(stdout);
+    _exit(1);
+}
+
+void tell(struct side *side, const void *data, size_t n)
+{
+    ssize_t done = write(side->control, data, n);
+    if (done != (ssize_t)n)
+        fail("the control channel took %zd of %zu bytes", done, n);
+}
+
+void hear(struct side *side, void *data, size_t n)
+{
+    size_t have = 0;
+    while (have < n) {
+        ssize_t got = read(side->control, (char *)data + have, n - have);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            fail("the other process is gone");
+        have += (size_t)got;
+    }
+}
+
+void meet(struct side *side)
+{
+    char token = '.';
+    tell(side, &token, 1);
+    hear(side, &token, 1);
+}
+
+int tcp_socket(int flags)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | flags, 0);
+    if (fd < 0)
+        fail("socket");
+    return fd;
+}
+
+int bound_port(struct sockaddr_in *address)
+{
+    int fd = tcp_socket(0);
+    socklen_t length = sizeof *address;
+    *address = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    if (bind(fd, (struct sockaddr *)address, sizeof *address) || getsockname(fd, (struct sockaddr *)address, &length))
+        fail("bind");
+    return fd;
+}
+
+int listen_on(struct sockaddr_in *address, int backlog)
+{
+    int fd = bound_port(address);
+    if (listen(fd, backlog))
+        fail("listen");
+    return fd;
+}
+
+int accepted(struct side *side)
+{
+    int fd = accept(side->listener, NULL, NULL);
+    if (fd < 0)
+        fail("accept");
+    return fd;
+}
+
+static int connected_client(struct side *side)
+{
+    char byte = 'c';
+    int fd = tcp_socket(0);
+    if (connect(fd, (struct sockaddr *)&side->address, sizeof side->address))
+        fail("connect");
+    if (send(fd, &byte, 1, 0) != 1 || recv(fd, &byte, 1, 0) != 1 || byte != 's')
+        fail("the first bytes of the client");
+    return fd;
+}
+
+static int connected_server(struct side *side)
+{
+    char byte;
+    int fd = accepted(side);
+    if (recv(fd, &byte, 1, 0) != 1 || byte != 'c')
+        fail("the first byte to the server");
+    byte = 's';
+    if (send(fd, &byte, 1, 0) != 1)
+        fail("the first byte of the server");
+    return fd;
+}
+
+int connected(struct side *side)
+{
+    int fd = side->client ? connected_client(side) : connected_server(side);
+    meet(side);
+    return fd;
+}
+
+int connected_nonblocking(struct side *side)
+{
+    int fd = connected(side);
+    nonblocking(fd, true);
+    return fd;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void settle(int fd)
+{
+    int left = 1;
+    int64_t deadline = now_ms() + SOON;
+    while (ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0) {
+        if (now_ms() > deadline)
+            fail("%d bytes were not acknowledged", left);
+        poll(NULL, 0, 1);
+    }
+}
+
+short await(int fd, short events)
+{
+    struct pollfd p = { fd, events, 0 };
+    int64_t deadline = now_ms() + SOON;
+    do {
+        if (poll(&p, 1, 100) < 0 && errno != EINTR)
+            fail("poll");
+        if (now_ms() > deadline)
+            fail("waited in vain for events 0x%x", (unsigned)events);
+    } while (!(p.revents & (events | POLLERR | POLLHUP)));
+    return p.revents;
+}
+
+void nonblocking(int fd, bool on)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK))
+        fail("fcntl");
+}
+
+void small_buffers(int fd)
+{
+    int size = 32 * 1024;
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size))
+        fail("setsockopt");
+}
+
+static void count_pipe(int number)
+{
+    (void)number;
+    pipes++;
+}
+
+int run_side(const struct script *script, bool client, int control)
+{
+    struct side side = { .client = client, .control = control, .listener = -1 };
+    struct sigaction action = { .sa_handler = count_pipe, .sa_flags = SA_RESTART };
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    sigaction(SIGPIPE, &action, NULL);
+    if (client) {
+        hear(&side, &side.address, sizeof side.address);
+    } else {
+        side.listener = listen_on(&side.address, 16);
+        tell(&side, &side.address, sizeof side.address);
+    }
+    script->run(&side);
+    meet(&side);
+    say("end");
+    return 0;
+}
