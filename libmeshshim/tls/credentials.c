@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include "base/banned.h"

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 
 #include "base/banned.h"
 #include "tls/certificate.h"

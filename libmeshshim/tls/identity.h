@@ -5,7 +5,9 @@
 #ifndef MESHSHIM_IDENTITY_H
 #define MESHSHIM_IDENTITY_H
 
-#include <openssl/ssl.h>
+/* As OpenSSL declares them, so that whoever only passes them on need not include its headers. */
+typedef struct ssl_ctx_st SSL_CTX;
+typedef struct ssl_st SSL;
 
 #include "base/buf.h"
 #include "policy/snapshot.h"

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <openssl/evp.h>
 
 #include "base/banned.h"

@@ -1,0 +1,69 @@
+/* See lock.h. */
+#include "base/lock.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "base/libc.h"
+
+#define WAITERS 0x80000000u
+
+static __thread uint32_t self_id;
+
+uint32_t lock_self(void)
+{
+    if (__builtin_expect(self_id == 0, 0))
+        self_id = (uint32_t)gettid();
+    return self_id;
+}
+
+void lock_forget_thread(void)
+{
+    self_id = 0;
+}
+
+static void futex_wait(struct lock *lock, uint32_t seen)
+{
+    const struct timespec patience = { 0, 200 * 1000 * 1000 };
+    libc.syscall(SYS_futex, (long)&lock->word, FUTEX_WAIT, (long)seen, (long)&patience, 0, 0);
+}
+
+void lock_wake(struct lock *lock)
+{
+    libc.syscall(SYS_futex, (long)&lock->word, FUTEX_WAKE, 1, 0, 0, 0);
+}
+
+static bool owner_is_gone(uint32_t word)
+{
+    uint32_t owner = word & ~WAITERS;
+    return owner != 0 && kill((pid_t)owner, 0) < 0 && errno == ESRCH;
+}
+
+enum lock_result lock_contended(struct lock *lock)
+{
+    uint32_t mine = lock_self() | WAITERS;
+    int saved = errno;
+    for (;;) {
+        uint32_t seen = atomic_load_explicit(&lock->word, memory_order_relaxed);
+        bool orphan = false;
+        if (seen != 0) {
+            if (!(seen & WAITERS) && !atomic_compare_exchange_strong(&lock->word, &seen, seen | WAITERS))
+                continue;
+            seen |= WAITERS;
+            futex_wait(lock, seen);
+            if (atomic_load(&lock->word) == seen && owner_is_gone(seen))
+                orphan = true;
+            else
+                seen = 0;
+        }
+        if (atomic_compare_exchange_strong_explicit(&lock->word, &seen, mine, memory_order_acquire,
+                                                    memory_order_relaxed)) {
+            errno = saved;
+            return orphan ? LOCK_ORPHAN : LOCK_TAKEN;
+        }
+    }
+}

@@ -1,0 +1,17 @@
+/*
+ * Which process this is. A vfork child shares our memory and must change nothing in it; a child of _Fork or clone has a copy
+ * that no fork handler has put in order. A page that the kernel wipes on fork tells the two apart.
+ */
+#ifndef MESHSHIM_PROCESS_H
+#define MESHSHIM_PROCESS_H
+
+#include <stdbool.h>
+
+/* Once, at start-up, and in every forked child. */
+void process_init(void);
+/* True in a copy of the process that process_init has not seen. One load. */
+bool process_is_unseen_child(void);
+/* True in a vfork child: hands off. Asks the kernel for the process id. */
+bool process_is_borrowed(void);
+
+#endif

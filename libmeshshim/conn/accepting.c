@@ -1,0 +1,149 @@
+/* See accepting.h. */
+#include "conn/accepting.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/banned.h"
+#include "base/clock.h"
+#include "base/libc.h"
+#include "base/log.h"
+#include "conn/dial.h"
+#include "conn/fdtable.h"
+#include "conn/mesh.h"
+#include "conn/pending.h"
+#include "tls/identity.h"
+
+static uint16_t local_port(int fd)
+{
+    struct sockaddr_storage own;
+    socklen_t length = sizeof own;
+    if (getsockname(fd, (struct sockaddr *)&own, &length) != 0)
+        return 0;
+    if (own.ss_family == AF_INET)
+        return ntohs(((struct sockaddr_in *)&own)->sin_port);
+    if (own.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)&own)->sin6_port);
+    return 0;
+}
+
+/* One that listens already is remembered with its port; 0 stands for what is not TCP. */
+static struct conn *note_listener(int fd)
+{
+    struct conn *conn = fdtable_get(fd);
+    if (!conn)
+        conn = conn_new(fd, CONN_LISTENING);
+    if (!conn)
+        return NULL;
+    conn->port = local_port(fd);
+    conn->exact_listener = true;
+    atomic_store(&conn->state, CONN_LISTENING);
+    if (conn->port)
+        dial_listening(conn->port, true);
+    return conn;
+}
+
+static bool is_meshed(uint16_t port)
+{
+    struct snapshot *snapshot = mesh_snapshot();
+    bool meshed = snapshot && port && snapshot_inbound(snapshot, port)->mtls != MTLS_OFF;
+    snapshot_unref(snapshot);
+    return meshed;
+}
+
+bool accepting_listens(int fd)
+{
+    struct conn *conn = note_listener(fd);
+    return conn && is_meshed(conn->port);
+}
+
+static int refuse(int fd, uint16_t port, int error, const char *why)
+{
+    struct conn *conn = conn_new(fd, CONN_FAILED);
+    if (!conn)
+        return -1;
+    conn->port = port;
+    conn->error = error;
+    libc.shutdown(fd, SHUT_RDWR);
+    if (why)
+        log_error("inbound:%u: connection refused, for we cannot prove who we are: %s", port, why);
+    return 0;
+}
+
+static int refuse_own(int fd, uint16_t port, const char *why)
+{
+    char name[32];
+    snprintf(name, sizeof name, "inbound:%u", port);
+    atomic_fetch_add(&stats_counters(stats_series(STATS_INBOUND, name, "", STATS_MUTUAL_TLS))
+                          ->failed[FAILURE_OWN_IDENTITY], 1);
+    return refuse(fd, port, EACCES, why);
+}
+
+static void note_peer(int fd, struct pending *p)
+{
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    snprintf(p->peer_text, sizeof p->peer_text, "?");
+    if (libc.getpeername(fd, (struct sockaddr *)&peer, &length) == 0)
+        pending_address_text((struct sockaddr *)&peer, p->peer_text, sizeof p->peer_text);
+}
+
+static int begin(int fd, uint16_t port, struct snapshot *snapshot, const struct inbound_policy *policy,
+                 struct identity *identity)
+{
+    struct pending *p = pending_new();
+    struct conn *conn = p ? conn_new(fd, CONN_ARRIVED) : NULL;
+    if (!conn || !conn_share(conn)) {
+        snapshot_unref(snapshot);
+        identity_unref(identity);
+        pending_discard(p);
+        if (conn)
+            conn_drop_fd(conn, fd);
+        return -1;
+    }
+    conn->port = port;
+    p->snapshot = snapshot;
+    p->identity = identity;
+    p->inbound = policy;
+    p->deadline_ms = clock_ms() + policy->handshake_timeout_ms;
+    note_peer(fd, p);
+    lock_take(&conn->steps);
+    pending_begin(conn, p);
+    lock_release(&conn->steps);
+    return 0;
+}
+
+int accepting_take(int listener, int fd)
+{
+    struct conn *at = fdtable_get(listener);
+    struct snapshot *snapshot;
+    const struct inbound_policy *policy;
+    struct identity *identity;
+    struct buf why = BUF_INIT;
+    uint16_t port;
+    int result;
+
+    if (!at || !at->exact_listener)
+        at = note_listener(listener);
+    port = at ? at->port : local_port(fd);
+    if (port == 0)
+        return 0;
+    if (mesh_state == MESH_BROKEN)
+        return refuse(fd, port, EACCES, NULL);
+    snapshot = mesh_snapshot();
+    policy = snapshot ? snapshot_inbound(snapshot, port) : NULL;
+    if (!policy || policy->mtls == MTLS_OFF) {
+        snapshot_unref(snapshot);
+        return policy ? 0 : -1;
+    }
+    identity = mesh_identity(&why);
+    if (!identity) {
+        snapshot_unref(snapshot);
+        result = refuse_own(fd, port, buf_text(&why));
+    } else {
+        result = begin(fd, port, snapshot, policy, identity);
+    }
+    buf_free(&why);
+    return result;
+}

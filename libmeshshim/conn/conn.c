@@ -1,0 +1,302 @@
+/* Connections: where they live, who leads to them, how they end. See conn.h. */
+#include "conn/conn.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "conn/arena.h"
+#include "conn/fdtable.h"
+#include "conn/holders.h"
+#include "conn/pending.h"
+#include "conn/stream.h"
+#include "tls/record.h"
+
+enum { PER_CHUNK = 256, CHUNKS = 1 << 12 };
+
+/* Never unmapped: see conn.h. */
+static struct conn *chunks[CHUNKS];
+static uint32_t made;
+static struct conn *free_list;
+static struct lock pool;
+
+struct conn *conn_at(uint32_t index)
+{
+    if (index >= __atomic_load_n(&made, __ATOMIC_ACQUIRE))
+        return NULL;
+    return &chunks[index / PER_CHUNK][index % PER_CHUNK];
+}
+
+static struct conn *make_one(void)
+{
+    uint32_t index = made;
+    if (index / PER_CHUNK >= CHUNKS)
+        return NULL;
+    if (index % PER_CHUNK == 0) {
+        chunks[index / PER_CHUNK] = calloc(PER_CHUNK, sizeof(struct conn));
+        if (!chunks[index / PER_CHUNK])
+            return NULL;
+    }
+    chunks[index / PER_CHUNK][index % PER_CHUNK].index = index;
+    __atomic_store_n(&made, index + 1, __ATOMIC_RELEASE);
+    return &chunks[index / PER_CHUNK][index % PER_CHUNK];
+}
+
+static struct conn *take_one(void)
+{
+    struct conn *conn;
+    if (lock_take(&pool) == LOCK_MINE)
+        return NULL;
+    conn = free_list;
+    if (conn)
+        free_list = conn->next;
+    else
+        conn = make_one();
+    lock_release(&pool);
+    return conn;
+}
+
+static void give_one(struct conn *conn)
+{
+    if (lock_take(&pool) == LOCK_MINE)
+        return;
+    conn->next = free_list;
+    free_list = conn;
+    lock_release(&pool);
+}
+
+/* Wipes what a previous connection left; the locks and the index stay. */
+static void clean(struct conn *conn)
+{
+    conn->exact_listener = false;
+    conn->port = 0;
+    conn->shared = NULL;
+    conn->rx_aead = conn->tx_aead = NULL;
+    conn->counters = NULL;
+    conn->series = NULL;
+    conn->pending = NULL;
+    conn->error = conn->so_error = 0;
+    conn->error_told = false;
+    conn->endpoint = NULL;
+    conn->snapshot = NULL;
+    conn->registrations = NULL;
+    conn->registration_count = conn->registration_room = 0;
+    conn->peer_id = conn->service = NULL;
+    conn->dialled = NULL;
+    conn->opened_ms = 0;
+    conn->last = false;
+}
+
+struct conn *conn_new(int fd, enum conn_state state)
+{
+    struct conn *conn = take_one();
+    if (!conn)
+        return NULL;
+    clean(conn);
+    atomic_store(&conn->closing, false);
+    atomic_store(&conn->fds, 1);
+    atomic_store(&conn->fd, fd);
+    atomic_store(&conn->state, state);
+    if (fdtable_set(fd, conn))
+        return conn;
+    atomic_store(&conn->state, CONN_FREE);
+    give_one(conn);
+    return NULL;
+}
+
+bool conn_share(struct conn *conn)
+{
+    if (conn->shared)
+        return true;
+    conn->shared = arena_alloc(sizeof *conn->shared);
+    if (!conn->shared)
+        return false;
+    holders_join(conn->shared, getpid());
+    return true;
+}
+
+bool conn_add_fd(struct conn *conn, int fd)
+{
+    atomic_fetch_add(&conn->fds, 1);
+    if (fdtable_set(fd, conn))
+        return true;
+    atomic_fetch_sub(&conn->fds, 1);
+    return false;
+}
+
+/* ---- the end ---- */
+
+static void free_shared(struct shared *shared)
+{
+    arena_free(shared->rx.carry, RECORD_MOST);
+    arena_free(shared->rx.kept, shared->rx.kept_room);
+    arena_free(shared->tx.residue, RECORD_MOST);
+    arena_free(shared, sizeof *shared); /* wipes the keys */
+}
+
+static void release(struct conn *conn)
+{
+    struct shared *shared = conn->shared;
+    if (conn->series && conn->counters)
+        stats_connection_closed(conn->series);
+    if (conn->endpoint)
+        atomic_fetch_sub(&conn->endpoint->active, 1);
+    snapshot_unref(conn->snapshot);
+    aead_free(conn->rx_aead);
+    aead_free(conn->tx_aead);
+    free(conn->registrations);
+    free(conn->peer_id);
+    free(conn->service);
+    free(conn->dialled);
+    if (shared && conn->last)
+        free_shared(shared);
+    clean(conn);
+}
+
+/* Takes every lock without waiting, so that whoever is inside finishes first and settles instead. */
+void conn_settle(struct conn *conn)
+{
+    struct shared *shared = conn->shared;
+    bool expected = true;
+    if (lock_try(&conn->steps) != LOCK_TAKEN)
+        return;
+    if (conn_state(conn) == CONN_FREE || !atomic_load(&conn->closing)) {
+        lock_release(&conn->steps);
+        return;
+    }
+    if (shared && lock_try(&shared->rx.lock) != LOCK_TAKEN) {
+        lock_release(&conn->steps);
+        return;
+    }
+    if (shared && lock_try(&shared->tx.lock) != LOCK_TAKEN) {
+        lock_release(&shared->rx.lock);
+        lock_release(&conn->steps);
+        return;
+    }
+    if (atomic_compare_exchange_strong(&conn->closing, &expected, false)) {
+        atomic_store(&conn->state, CONN_FREE);
+        if (shared) {
+            lock_release(&shared->tx.lock);
+            lock_release(&shared->rx.lock);
+        }
+        release(conn);
+        lock_release(&conn->steps);
+        give_one(conn);
+        return;
+    }
+    if (shared) {
+        lock_release(&shared->tx.lock);
+        lock_release(&shared->rx.lock);
+    }
+    lock_release(&conn->steps);
+}
+
+/* Another descriptor of the same description, for the real calls that this library makes by itself. */
+static void find_other_fd(struct conn *conn)
+{
+    int end = fdtable_end();
+    for (int fd = 0; fd < end; fd++) {
+        if (fdtable_get(fd) == conn) {
+            atomic_store(&conn->fd, fd);
+            return;
+        }
+    }
+}
+
+void conn_drop_fd(struct conn *conn, int fd)
+{
+    int saved = errno;
+    if (!fdtable_clear(fd, conn))
+        return;
+    if (atomic_fetch_sub(&conn->fds, 1) > 1) {
+        if (atomic_load(&conn->fd) == fd)
+            find_other_fd(conn);
+        errno = saved;
+        return;
+    }
+    pending_abandon(conn);
+    conn->last = conn->shared && holders_leave(conn->shared, getpid());
+    if (conn->last && conn_state(conn) == CONN_OPEN) {
+        stream_finish(conn, fd);
+        stream_drain_control(conn, fd);
+    }
+    atomic_store(&conn->closing, true);
+    conn_settle(conn);
+    errno = saved;
+}
+
+void conn_forget(struct conn *conn)
+{
+    int end = fdtable_end();
+    for (int fd = 0; fd < end && atomic_load(&conn->fds) > 0; fd++)
+        if (fdtable_clear(fd, conn))
+            atomic_fetch_sub(&conn->fds, 1);
+    conn->last = conn->shared && holders_leave(conn->shared, getpid());
+    atomic_store(&conn->closing, true);
+}
+
+/* ---- fork and exit ---- */
+
+void conn_each(void (*each)(struct conn *conn, void *context), void *context)
+{
+    uint32_t n = __atomic_load_n(&made, __ATOMIC_ACQUIRE);
+    for (uint32_t i = 0; i < n; i++) {
+        struct conn *conn = conn_at(i);
+        if (conn_state(conn) != CONN_FREE)
+            each(conn, context);
+    }
+}
+
+static void each_holder(void (*change)(struct shared *, pid_t), pid_t pid)
+{
+    uint32_t n = __atomic_load_n(&made, __ATOMIC_ACQUIRE);
+    for (uint32_t i = 0; i < n; i++) {
+        struct conn *conn = conn_at(i);
+        if (conn_state(conn) != CONN_FREE && conn->shared && !atomic_load(&conn->closing))
+            change(conn->shared, pid);
+    }
+}
+
+void conn_before_fork(void)
+{
+    each_holder(holders_expect_child, 0);
+}
+
+void conn_fork_failed(void)
+{
+    each_holder(holders_no_child, 0);
+}
+
+void conn_after_fork_in_parent(pid_t child)
+{
+    each_holder(holders_child_is, child);
+}
+
+void conn_after_fork_in_child(pid_t child)
+{
+    uint32_t n = made;
+    pool = (struct lock){ 0 };
+    for (uint32_t i = 0; i < n; i++)
+        conn_at(i)->steps = (struct lock){ 0 };
+    each_holder(holders_child_is, child);
+}
+
+void conn_goodbye_all(void)
+{
+    uint32_t n = __atomic_load_n(&made, __ATOMIC_ACQUIRE);
+    pid_t self = getpid();
+    for (uint32_t i = 0; i < n; i++) {
+        struct conn *conn = conn_at(i);
+        int fd = atomic_load(&conn->fd);
+        if (conn_state(conn) != CONN_OPEN || fdtable_get(fd) != conn)
+            continue;
+        if (holders_leave(conn->shared, self)) {
+            stream_finish(conn, fd);
+            stream_drain_control(conn, fd);
+        }
+        if (conn->series)
+            stats_connection_closed(conn->series);
+        conn->series = NULL;
+    }
+}

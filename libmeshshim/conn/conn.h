@@ -1,0 +1,163 @@
+/*
+ * A TCP connection of the program, from socket() to the last close.
+ *
+ * struct shared is what belongs to the open file description: it lives in memory shared across fork. struct conn is one
+ * process' view of it. Memory of both is never unmapped, so a thread that loses a race against close() sees a recycled
+ * object, notices, and goes on; it never touches freed memory.
+ *
+ * States, and who moves them:
+ *
+ *   FRESH ──listen──► LISTENING
+ *     │connect
+ *     ▼
+ *   CONNECTING ──TCP up──► SHAKING ──► OPEN        (pending: CONNECTING, ARRIVED, SHAKING)
+ *       ▲  └──another endpoint──┘ │
+ *   ARRIVED (from accept) ────────┤
+ *                                 ├──► FAILED      the errno is reported, nothing ever passes
+ *                                 └──► (untracked) permissive port, plain text
+ */
+#ifndef MESHSHIM_CONN_H
+#define MESHSHIM_CONN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/lock.h"
+#include "stats/stats.h"
+#include "tls/keys.h"
+
+enum conn_state {
+    CONN_FREE,
+    CONN_FRESH,      /* a TCP socket that does nothing yet */
+    CONN_LISTENING,
+    CONN_CONNECTING, /* waits for TCP */
+    CONN_ARRIVED,    /* accepted; the client has not said anything yet */
+    CONN_SHAKING,    /* in the TLS handshake */
+    CONN_OPEN,
+    CONN_FAILED
+};
+
+enum { HOLDERS = 6 };
+
+/* One direction of an established connection. */
+struct receiving {
+    struct lock lock;
+    _Atomic bool asleep;  /* the lock's owner may be waiting in the kernel */
+    bool held;            /* the last byte of an opened record is still in the kernel */
+    bool ended;           /* close_notify was read, or the program shut reading down: end of file */
+    bool reset_told;      /* the program has seen ECONNRESET: what follows is end of file, as in the kernel */
+    uint32_t empty;       /* records without data in a row */
+    int error;            /* errno that every further read gets */
+    struct keys keys;
+    uint8_t *carry;       /* ciphertext of a record that has not come whole; arena, RECORD_MOST */
+    uint32_t carry_length;
+    uint8_t *kept;        /* plaintext that the program has not taken; arena, kept_room */
+    uint32_t kept_room, kept_at, kept_length;
+    uint32_t low_water;   /* SO_RCVLOWAT, when above 1 */
+};
+
+struct sending {
+    struct lock lock;
+    _Atomic bool asleep;
+    bool closed;          /* close_notify is out */
+    bool owed;            /* one committed byte has not been reported as sent */
+    uint8_t owed_byte;
+    bool nagle;           /* the program has Nagle on: its first bytes must not wait for our Finished's ACK */
+    _Atomic bool update_due; /* the peer asked for a key update */
+    int error;
+    struct keys keys;
+    uint8_t *residue;     /* ciphertext of a committed record that the kernel did not take; arena, RECORD_MOST */
+    uint32_t residue_at, residue_length;
+    _Atomic int64_t asked_ns; /* when the last byte went out (outbound) or came in (inbound), 0: answered */
+};
+
+struct shared {
+    _Alignas(64) struct receiving rx;
+    _Alignas(64) struct sending tx;
+    _Alignas(64) struct lock holders_lock;
+    pid_t holder[HOLDERS]; /* processes that have it open */
+    bool crowded;          /* more than HOLDERS: assume that somebody still has it */
+    _Atomic int established; /* 0: no; 1: keys are valid */
+    _Atomic pid_t shaker;    /* the process that drives the handshake */
+    bool inbound, tolerate_truncation;
+};
+
+struct pending; /* conn/pending.h: everything that ends with the handshake */
+
+struct registration {
+    int epfd;
+    int fd;         /* the number it was registered under */
+    uint32_t events;
+    uint64_t data;
+};
+
+struct conn {
+    _Atomic uint8_t state; /* enum conn_state */
+    _Atomic bool closing;
+    bool exact_listener;   /* LISTENING: port is known */
+    bool last;             /* closing: no other process has the description */
+    uint16_t port;         /* LISTENING */
+    uint32_t index;        /* of this object, for epoll cookies */
+    _Atomic int fds;       /* descriptors of this process that lead here */
+    _Atomic int fd;        /* one of them */
+    struct shared *shared; /* NULL: nothing to protect (yet) */
+    struct aead *rx_aead, *tx_aead;
+    uint32_t rx_epoch, tx_epoch;
+    struct counters *counters;
+    struct series *series;
+    struct pending *pending;
+    struct lock steps;     /* pending state, error, registrations */
+    int error;             /* FAILED: what reads and writes get */
+    bool error_told;
+    int so_error;          /* what getsockopt(SO_ERROR) gives, once */
+    struct endpoint *endpoint; /* counted active while open; keeps `snapshot` */
+    struct snapshot *snapshot;
+    struct registration *registrations;
+    uint16_t registration_count, registration_room;
+    struct conn *next;     /* free list */
+    char *peer_id, *service; /* for /connections; NULL until open */
+    int64_t opened_ms;
+    struct dialled *dialled; /* what the program asked for, where it got another endpoint */
+};
+
+/* A new view of one description for `fd`, in `state`, entered in the descriptor table; NULL when out of memory or table. */
+struct conn *conn_new(int fd, enum conn_state state);
+/* Gives it shared memory and makes this process a holder. False when out of memory. */
+bool conn_share(struct conn *conn);
+/* One more descriptor of this process leads to `conn`. */
+bool conn_add_fd(struct conn *conn, int fd);
+/*
+ * `fd` is about to be closed, or to lead elsewhere: the last one says goodbye to the peer and gives everything back. The real close is the
+ * caller's.
+ */
+void conn_drop_fd(struct conn *conn, int fd);
+/* Takes `fd` and all its duplicates out of the table: from here on they are the program's own business. */
+void conn_forget(struct conn *conn);
+/* After releasing a lock of a connection: ends a close that had to wait for it. */
+void conn_settle(struct conn *conn);
+struct conn *conn_at(uint32_t index);
+
+static inline enum conn_state conn_state(const struct conn *conn)
+{
+    return (enum conn_state)atomic_load_explicit(&conn->state, memory_order_acquire);
+}
+
+static inline bool conn_is_pending(const struct conn *conn)
+{
+    enum conn_state state = conn_state(conn);
+    return state >= CONN_CONNECTING && state <= CONN_SHAKING;
+}
+
+/* Around fork: the child becomes a holder of everything that this process holds. */
+void conn_before_fork(void);
+void conn_fork_failed(void);
+void conn_after_fork_in_child(pid_t child);
+void conn_after_fork_in_parent(pid_t child);
+/* At the process' end: says goodbye on what nobody else holds. */
+void conn_goodbye_all(void);
+/* Calls `each` for every connection of this process, for /connections. */
+void conn_each(void (*each)(struct conn *conn, void *context), void *context);
+
+#endif

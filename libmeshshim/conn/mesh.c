@@ -1,0 +1,138 @@
+/* See mesh.h. */
+#include "conn/mesh.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "policy/config.h"
+#include "tls/identity.h"
+
+enum mesh_state mesh_state = MESH_OFF;
+
+static struct lock lock;
+static struct snapshot *current;
+static struct identity *identity; /* of `current`; NULL: not made yet, or refused */
+static char *refusal;             /* why it was refused */
+
+static void log_each_line(const char *lines)
+{
+    while (*lines) {
+        size_t n = strcspn(lines, "\n");
+        log_error("%.*s", (int)n, lines);
+        lines += n + (lines[n] == '\n');
+    }
+}
+
+void mesh_init(void)
+{
+    struct buf problems = BUF_INIT;
+    const char *disabled = getenv("MESHSHIM_DISABLE"), *path;
+    bool is_explicit;
+
+    if (disabled && strcmp(disabled, "1") == 0)
+        return;
+    path = config_path(&is_explicit);
+    if (!is_explicit && access(path, F_OK) != 0)
+        return;
+    current = config_load(path, &problems);
+    mesh_state = current ? MESH_ON : MESH_BROKEN;
+    if (!current) {
+        log_each_line(buf_text(&problems));
+        log_error("%s: no TCP connection in or out until this is mended (then reload, or start again)", path);
+    }
+    buf_free(&problems);
+}
+
+struct snapshot *mesh_snapshot(void)
+{
+    struct snapshot *snapshot = NULL;
+    enum lock_result taken = lock_take(&lock);
+    if (taken == LOCK_MINE)
+        return NULL;
+    if (current)
+        snapshot = snapshot_ref(current);
+    lock_release(&lock);
+    return snapshot;
+}
+
+static void forget_identity(void)
+{
+    identity_unref(identity);
+    identity = NULL;
+    free(refusal);
+    refusal = NULL;
+}
+
+/* With the lock held. An expired certificate is refused here, at each new connection, not only when it was read. */
+static struct identity *usable_identity(struct buf *why)
+{
+    if (!identity && !refusal) {
+        struct buf reason = BUF_INIT;
+        identity = identity_new(snapshot_workload(current), &reason);
+        if (!identity)
+            refusal = strdup(buf_text(&reason));
+        buf_free(&reason);
+    }
+    if (identity && identity_not_after(identity) <= (int64_t)time(NULL)) {
+        time_t end = (time_t)identity_not_after(identity);
+        struct tm date;
+        char text[32];
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&end, &date));
+        buf_printf(why, "our certificate %s expired at %s; issue a new one", snapshot_workload(current)->certificate.path,
+                   text);
+        return NULL;
+    }
+    if (!identity)
+        buf_puts(why, refusal ? refusal : "out of memory");
+    return identity ? identity_ref(identity) : NULL;
+}
+
+struct identity *mesh_identity(struct buf *why)
+{
+    struct identity *usable = NULL;
+    if (lock_take(&lock) == LOCK_MINE)
+        return NULL;
+    if (current)
+        usable = usable_identity(why);
+    lock_release(&lock);
+    return usable;
+}
+
+bool mesh_reload(struct buf *message)
+{
+    bool is_explicit;
+    const char *path = config_path(&is_explicit);
+    struct buf problems = BUF_INIT;
+    struct snapshot *fresh = config_load(path, &problems), *old;
+
+    if (!fresh) {
+        log_each_line(buf_text(&problems));
+        buf_puts(message, buf_text(&problems));
+        buf_free(&problems);
+        log_warn("%s: not loaded; the last good configuration stays", path);
+        return false;
+    }
+    buf_free(&problems);
+    if (lock_take(&lock) == LOCK_MINE) {
+        snapshot_unref(fresh);
+        return false;
+    }
+    old = current;
+    current = fresh;
+    forget_identity();
+    mesh_state = MESH_ON;
+    lock_release(&lock);
+    snapshot_unref(old);
+    buf_printf(message, "%s: loaded\n", path);
+    log_info("%s: loaded", path);
+    return true;
+}
+
+void mesh_after_fork(void)
+{
+    lock = (struct lock){ 0 };
+}

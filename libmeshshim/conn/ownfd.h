@@ -1,0 +1,15 @@
+/* Our own descriptors: high, close-on-exec, and shielded from a program that closes everything. */
+#ifndef MESHSHIM_OWNFD_H
+#define MESHSHIM_OWNFD_H
+
+#include <stdbool.h>
+
+/* Moves `fd` out of the program's way and remembers it; returns the new number (or fd itself where there is no room). */
+int ownfd_keep(int fd);
+/* Closes one of ours. */
+void ownfd_drop(int fd);
+bool ownfd_is(int fd);
+/* The lowest of ours that is at least `from`, or -1: for calls that close ranges. */
+int ownfd_next(int from);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * A connection from connect() or accept() until its handshake is done.
+ *
+ * Nothing here waits, except pending_wait, which a blocking call of the program uses. Everything else goes as far as
+ * the socket allows and returns. All pending connections of the process are in one list, so that a thread which must wait for one
+ * drives the others as well: a program that is both ends on one thread makes progress.
+ */
+#ifndef MESHSHIM_PENDING_H
+#define MESHSHIM_PENDING_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "conn/conn.h"
+#include "policy/snapshot.h"
+#include "tls/handshake.h"
+
+/* What the program dialled. */
+struct dialled {
+    struct sockaddr_storage address;
+    socklen_t length;
+};
+
+/* Outbound: which endpoint, how many tries are left, and what went wrong before. */
+struct dial {
+    const struct service *service;
+    struct dialled dialled;
+    char name[256];           /* the host name that the program resolved, "" for none */
+    size_t at;                /* the endpoint being tried, when the service has endpoints */
+    uint64_t *tried;          /* a bit an endpoint */
+    unsigned attempt, attempts;
+    int64_t retry_ms;         /* back-off: not before, 0: now */
+    int last_error;
+    struct buf history;       /* each endpoint and why */
+    int64_t started_ns;
+    bool async;               /* the program's connect was non-blocking */
+};
+
+struct pending {
+    struct conn *conn;
+    struct pending *next, *previous;
+    struct handshake *handshake;
+    struct snapshot *snapshot;
+    struct identity *identity;
+    const struct inbound_policy *inbound; /* NULL: outbound */
+    struct dial dial;
+    bool wants_write;
+    bool held;     /* the program is not shown the kernel's readiness */
+    bool graced;   /* connect has succeeded in the program's eyes; the proof comes before the first byte */
+    bool is_self;  /* the listener is this very process: no grace */
+    bool shut_write; /* the program has shut writing down: done after the handshake */
+    int64_t deadline_ms, grace_ms;
+    int64_t shaking_ns;
+    char peer_text[64]; /* "10.0.0.1:4711" */
+};
+
+enum pending_result { PENDING_WAITS, PENDING_DONE, PENDING_FAILED, PENDING_PLAIN };
+
+/* How many there are in this process: 0 is the fast path of every wait. */
+extern _Atomic int pending_count;
+
+/* Zeroed, or NULL. */
+struct pending *pending_new(void);
+/* Starts following `conn`; takes over the references in `pending`. */
+void pending_begin(struct conn *conn, struct pending *pending);
+/* As far as it goes now. PENDING_PLAIN: a permissive port, and the connection is no longer ours. */
+enum pending_result pending_drive(struct conn *conn);
+/*
+ * For a blocking call: until it is done (0), or minus the errno that the call returns. `until_grace`: connect, which is also content
+ * with handshake_grace. 1: the connection is plain text.
+ */
+int pending_wait(struct conn *conn, int fd, bool until_grace);
+/* Frees what was never begun, or is detached; NULL does nothing. */
+void pending_discard(struct pending *pending);
+/* The program wants to write first on a permissive port: a client that stays silent for the grace is plain text. */
+void pending_wants_to_speak(struct conn *conn);
+/* The program was told EAGAIN: from here on it must not be woken for the handshake's own readiness. */
+void pending_hold(struct conn *conn);
+/* The program gives it up. */
+void pending_abandon(struct conn *conn);
+/* Ends what is overdue; the next deadline in milliseconds of the monotonic clock, 0: none. */
+int64_t pending_expire(int64_t now_ms);
+/* Drives every pending connection that no other thread is driving. */
+void pending_drive_others(struct conn *except);
+/* Events of poll(2) that the next step waits for, 0: only time. */
+short pending_wants(const struct conn *conn);
+/* Fails it, from any state: counts, logs, tells waiters. The steps lock is held. */
+void pending_fail(struct conn *conn, enum stats_failure reason, int error, const char *text);
+
+void pending_after_fork(void);
+
+/* "10.0.0.1:80", "[::1]:80" */
+void pending_address_text(const struct sockaddr *address, char *text, size_t room);
+
+#endif

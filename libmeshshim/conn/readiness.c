@@ -1,0 +1,383 @@
+/* See readiness.h. */
+#include "conn/readiness.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "base/clock.h"
+#include "base/libc.h"
+#include "conn/fdtable.h"
+#include "conn/ownfd.h"
+#include "conn/pending.h"
+
+/* ---- cookies: 40 random bits that no pointer and no small number has, then the connection's index ---- */
+
+enum { INDEX_BITS = 24, TIMER_INDEX = (1 << INDEX_BITS) - 1 };
+
+static uint64_t magic;
+
+void readiness_init(void)
+{
+    if (getrandom(&magic, sizeof magic, GRND_NONBLOCK) != (ssize_t)sizeof magic)
+        magic = (uint64_t)clock_ns() * 0x9e3779b97f4a7c15u;
+    magic &= ~(uint64_t)TIMER_INDEX;
+    magic |= (uint64_t)1 << 62; /* not canonical as an address, not small, not minus one */
+    magic &= ~((uint64_t)1 << 63);
+}
+
+static uint64_t cookie(uint32_t index)
+{
+    return magic | index;
+}
+
+static bool is_cookie(uint64_t data)
+{
+    return (data & ~(uint64_t)TIMER_INDEX) == magic;
+}
+
+/* ---- the timer ---- */
+
+static _Atomic int timer = -1;
+static struct lock timer_lock;
+static int64_t timer_due;
+
+static int the_timer(void)
+{
+    if (atomic_load(&timer) < 0)
+        atomic_store(&timer, ownfd_keep(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)));
+    return atomic_load(&timer);
+}
+
+static void set_timer(int64_t due)
+{
+    struct itimerspec when = { .it_value = { due / 1000, due % 1000 * 1000000 } };
+    timer_due = due;
+    timerfd_settime(the_timer(), TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+void readiness_arm(int64_t deadline_ms)
+{
+    if (deadline_ms <= 0 || lock_take(&timer_lock) == LOCK_MINE)
+        return;
+    if (timer_due == 0 || deadline_ms < timer_due)
+        set_timer(deadline_ms);
+    lock_release(&timer_lock);
+}
+
+static void timer_fired(void)
+{
+    int64_t next = pending_expire(clock_ms());
+    if (lock_take(&timer_lock) == LOCK_MINE)
+        return;
+    set_timer(next); /* 0 disarms it, and takes its readiness away */
+    lock_release(&timer_lock);
+}
+
+static void add_timer(int epfd)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.u64 = cookie(TIMER_INDEX) };
+    if (the_timer() >= 0)
+        libc.epoll_ctl(epfd, EPOLL_CTL_ADD, the_timer(), &event); /* EEXIST: it is there already */
+}
+
+void readiness_after_fork(void)
+{
+    int inherited = atomic_exchange(&timer, -1);
+    if (inherited >= 0)
+        ownfd_drop(inherited);
+    timer_due = 0;
+    timer_lock = (struct lock){ 0 };
+}
+
+/* ---- registrations ---- */
+
+/* Edge-triggered, for every step goes on until the kernel says EAGAIN: no MOD is needed between the steps. */
+static uint32_t handshake_events(const struct conn *conn)
+{
+    const struct pending *p = conn->pending;
+    bool write = conn_state(conn) == CONN_CONNECTING || (p && p->wants_write);
+    return EPOLLIN | EPOLLRDHUP | EPOLLET | (write ? EPOLLOUT : 0);
+}
+
+/* MOD is not allowed for an exclusive registration. */
+static int modify(const struct registration *r, struct epoll_event *event, bool exclusive)
+{
+    if (!exclusive)
+        return libc.epoll_ctl(r->epfd, EPOLL_CTL_MOD, r->fd, event);
+    libc.epoll_ctl(r->epfd, EPOLL_CTL_DEL, r->fd, NULL);
+    return libc.epoll_ctl(r->epfd, EPOLL_CTL_ADD, r->fd, event);
+}
+
+void readiness_hide(struct conn *conn)
+{
+    for (int i = 0; i < conn->registration_count; i++) {
+        struct registration *r = &conn->registrations[i];
+        struct epoll_event ours = { .events = handshake_events(conn), .data.u64 = cookie(conn->index) };
+        modify(r, &ours, r->events & EPOLLEXCLUSIVE);
+        add_timer(r->epfd);
+    }
+}
+
+void readiness_show(struct conn *conn)
+{
+    for (int i = 0; i < conn->registration_count; i++) {
+        struct registration *r = &conn->registrations[i];
+        struct epoll_event own = { .events = r->events, .data.u64 = r->data };
+        modify(r, &own, r->events & EPOLLEXCLUSIVE);
+    }
+}
+
+static struct registration *find(struct conn *conn, int epfd, int fd)
+{
+    for (int i = 0; i < conn->registration_count; i++)
+        if (conn->registrations[i].epfd == epfd && conn->registrations[i].fd == fd)
+            return &conn->registrations[i];
+    return NULL;
+}
+
+static bool remember(struct conn *conn, int epfd, int fd, const struct epoll_event *event)
+{
+    struct registration *r = find(conn, epfd, fd);
+    if (!r && conn->registration_count == conn->registration_room) {
+        uint16_t room = (uint16_t)(conn->registration_room ? 2 * conn->registration_room : 1);
+        struct registration *more = realloc(conn->registrations, room * sizeof *more);
+        if (!more)
+            return false;
+        conn->registrations = more;
+        conn->registration_room = room;
+    }
+    if (!r)
+        r = &conn->registrations[conn->registration_count++];
+    *r = (struct registration){ epfd, fd, event->events, event->data.u64 };
+    return true;
+}
+
+static void forget(struct conn *conn, int epfd, int fd)
+{
+    struct registration *r = find(conn, epfd, fd);
+    if (r)
+        *r = conn->registrations[--conn->registration_count];
+}
+
+static int control_locked(struct conn *conn, int epfd, int op, int fd, const struct epoll_event *event)
+{
+    struct epoll_event shown = { 0 };
+    bool hidden = conn->pending && conn->pending->held && conn_is_pending(conn);
+    if (event)
+        shown = *event;
+    if (hidden && op != EPOLL_CTL_DEL) {
+        shown.events = handshake_events(conn);
+        shown.data.u64 = cookie(conn->index);
+    }
+    if (libc.epoll_ctl(epfd, op, fd, &shown) != 0)
+        return -errno;
+    if (op == EPOLL_CTL_DEL)
+        forget(conn, epfd, fd);
+    else if (!remember(conn, epfd, fd, event)) {
+        libc.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
+        return -ENOMEM;
+    }
+    if (hidden && op != EPOLL_CTL_DEL)
+        add_timer(epfd);
+    return 0;
+}
+
+int readiness_control(struct conn *conn, int epfd, int op, int fd, const struct epoll_event *event)
+{
+    int result;
+    if (!event && op != EPOLL_CTL_DEL)
+        return -EFAULT;
+    if (lock_take(&conn->steps) == LOCK_MINE)
+        return -EBUSY;
+    result = control_locked(conn, epfd, op, fd, event);
+    lock_release(&conn->steps);
+    return result;
+}
+
+/* ---- time left ---- */
+
+static int64_t deadline_of(const struct timespec *timeout)
+{
+    if (!timeout)
+        return -1;
+    return clock_ns() + (int64_t)timeout->tv_sec * 1000000000 + timeout->tv_nsec;
+}
+
+static const struct timespec *time_left(int64_t deadline, struct timespec *left)
+{
+    int64_t ns;
+    if (deadline < 0)
+        return NULL;
+    ns = deadline - clock_ns();
+    if (ns < 0)
+        ns = 0;
+    *left = (struct timespec){ ns / 1000000000, ns % 1000000000 };
+    return left;
+}
+
+static int in_ms(const struct timespec *timeout)
+{
+    if (!timeout)
+        return -1;
+    if (timeout->tv_sec >= 2147483)
+        return 2147483647;
+    return (int)(timeout->tv_sec * 1000 + (timeout->tv_nsec + 999999) / 1000000);
+}
+
+/* ---- epoll ---- */
+
+static int real_epoll_wait(int epfd, struct epoll_event *events, int max, const struct timespec *timeout, bool fine,
+                           const sigset_t *mask)
+{
+    if (fine)
+        return libc.epoll_pwait2(epfd, events, max, timeout, mask);
+    return libc.epoll_pwait(epfd, events, max, in_ms(timeout), mask);
+}
+
+/* Takes our own events out, drives what they stand for. Returns how many of the program's are left. */
+static int sift(struct epoll_event *events, int n)
+{
+    int kept = 0;
+    for (int i = 0; i < n; i++) {
+        uint64_t data = events[i].data.u64;
+        uint32_t index = (uint32_t)(data & TIMER_INDEX);
+        struct conn *conn;
+        if (!is_cookie(data)) {
+            events[kept++] = events[i];
+            continue;
+        }
+        if (index == TIMER_INDEX) {
+            timer_fired();
+            continue;
+        }
+        conn = conn_at(index);
+        if (conn && conn_is_pending(conn))
+            pending_drive(conn);
+    }
+    return kept;
+}
+
+static bool any_cookie(const struct epoll_event *events, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (is_cookie(events[i].data.u64))
+            return true;
+    return false;
+}
+
+int readiness_epoll_wait(int epfd, struct epoll_event *events, int max, const struct timespec *timeout, bool fine,
+                         const sigset_t *mask)
+{
+    int64_t deadline;
+    struct timespec left;
+    int n = real_epoll_wait(epfd, events, max, timeout, fine, mask), saved;
+    if (n <= 0 || !any_cookie(events, n))
+        return n;
+    saved = errno;
+    deadline = deadline_of(timeout);
+    for (;;) {
+        n = sift(events, n);
+        if (n > 0) {
+            errno = saved;
+            return n;
+        }
+        n = real_epoll_wait(epfd, events, max, time_left(deadline, &left), fine, mask);
+        if (n <= 0)
+            return n;
+    }
+}
+
+/* ---- poll ---- */
+
+static bool is_hidden(int fd, struct conn **found)
+{
+    struct conn *conn = fdtable_get(fd);
+    const struct pending *p = conn && conn_is_pending(conn) ? conn->pending : NULL;
+    if (!p || !p->held)
+        return false;
+    *found = conn;
+    return true;
+}
+
+bool readiness_concerns(const struct pollfd *fds, nfds_t n)
+{
+    struct conn *conn;
+    if (atomic_load_explicit(&pending_count, memory_order_relaxed) == 0)
+        return false;
+    for (nfds_t i = 0; i < n; i++)
+        if (is_hidden(fds[i].fd, &conn))
+            return true;
+    return false;
+}
+
+/* What to ask the kernel: for a hidden connection the handshake's wish, else the program's own. */
+static void translate(struct pollfd *ask, const struct pollfd *fds, nfds_t n)
+{
+    struct conn *conn;
+    for (nfds_t i = 0; i < n; i++) {
+        ask[i] = fds[i];
+        ask[i].revents = 0;
+        if (is_hidden(fds[i].fd, &conn)) {
+            ask[i].events = pending_wants(conn);
+            if (ask[i].events == 0)
+                ask[i].fd = -1;
+        }
+    }
+}
+
+/* How many of the program's own descriptors are ready, given the kernel's answer; drives the rest. */
+static int collect(struct pollfd *ask, struct pollfd *fds, nfds_t n)
+{
+    int ready = 0;
+    for (nfds_t i = 0; i < n; i++) {
+        struct conn *conn;
+        fds[i].revents = 0;
+        if (is_hidden(fds[i].fd, &conn)) {
+            if (ask[i].revents)
+                pending_drive(conn);
+            if (is_hidden(fds[i].fd, &conn))
+                continue;
+            ask[i] = fds[i]; /* settled just now: its own readiness counts from here on */
+            libc.poll(&ask[i], 1, 0);
+        }
+        fds[i].revents = ask[i].revents;
+        ready += fds[i].revents != 0;
+    }
+    return ready;
+}
+
+int readiness_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+{
+    int64_t deadline = deadline_of(timeout);
+    struct pollfd few[64], *ask = n < 64 ? few : malloc((n + 1) * sizeof *ask);
+    struct timespec left;
+    int result;
+    if (!ask) {
+        errno = ENOMEM;
+        return -1;
+    }
+    for (;;) {
+        int ready;
+        struct timespec nothing = { 0, 0 };
+        const struct timespec *limit = time_left(deadline, &left);
+        bool last = limit && limit->tv_sec == 0 && limit->tv_nsec == 0;
+        translate(ask, fds, n);
+        ask[n] = (struct pollfd){ the_timer(), POLLIN, 0 };
+        result = libc.ppoll(ask, n + 1, last ? &nothing : limit, mask);
+        if (result < 0)
+            break;
+        if (ask[n].revents)
+            timer_fired();
+        ready = collect(ask, fds, n);
+        result = ready;
+        if (ready > 0 || last)
+            break;
+    }
+    if (ask != few)
+        free(ask);
+    return result;
+}

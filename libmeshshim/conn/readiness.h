@@ -1,0 +1,42 @@
+/*
+ * What a program's poll, select and epoll see of a pending connection: nothing, until it is settled.
+ *
+ * On an established connection the kernel's own readiness is true (stream.h) and nothing here runs. For a pending one the
+ * program's epoll registration is kept aside, and the kernel is given ours, with a cookie instead of the program's data; the program's own
+ * epoll_wait drives the handshake when the cookie comes back. EPOLL_CTL_MOD puts the registration back, which raises the right
+ * event at once. One timerfd a process, in every set that waits for a pending connection, keeps the deadlines.
+ */
+#ifndef MESHSHIM_READINESS_H
+#define MESHSHIM_READINESS_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "conn/conn.h"
+
+/* The program's epoll_ctl on a descriptor of `conn`. Returns 0 or minus an errno. */
+int readiness_control(struct conn *conn, int epfd, int op, int fd, const struct epoll_event *event);
+/* Shows the kernel what the handshake wants, or the program's own registrations again. The steps lock is held. */
+void readiness_hide(struct conn *conn);
+void readiness_show(struct conn *conn);
+/* A deadline in milliseconds of the monotonic clock. */
+void readiness_arm(int64_t deadline_ms);
+
+/*
+ * epoll_wait and its kin; `timeout` NULL waits for ever; `fine`: by epoll_pwait2. Returns a count, or -1 with errno as the
+ * kernel left it.
+ */
+int readiness_epoll_wait(int epfd, struct epoll_event *events, int max, const struct timespec *timeout, bool fine,
+                         const sigset_t *mask);
+/* Does `fds` hold a pending connection? Only then is readiness_poll needed. */
+bool readiness_concerns(const struct pollfd *fds, nfds_t n);
+int readiness_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask);
+
+/* Once, at start-up; in a forked child. */
+void readiness_init(void);
+void readiness_after_fork(void);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * Reading and writing an established connection: the record layer over the real socket, by the one-byte rule.
+ *
+ * The kernel's own readiness stays true. Reading never takes more than fits, but for a record larger than the program's
+ * buffer, whose last byte stays in the kernel while plaintext is kept. Writing commits a record whose beginning the kernel took,
+ * and reports all but its last byte as sent until the rest is out.
+ *
+ * Everything returns a count, or minus an errno. `flags` are those of recv and send; without MSG_DONTWAIT the descriptor's own
+ * mode decides whether to wait, and the kernel itself does the waiting, so that signals, SA_RESTART and time-outs are its own.
+ */
+#ifndef MESHSHIM_STREAM_H
+#define MESHSHIM_STREAM_H
+
+#include "base/iov.h"
+#include "conn/conn.h"
+
+ssize_t stream_read(struct conn *conn, int fd, struct iov *out, int flags);
+ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags);
+/* As sendfile(2): `in` must be seekable (EINVAL); a NULL offset means the file's own, which moves by what was sent. */
+ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size_t count);
+/* Plaintext bytes that can be read now (FIONREAD). */
+ssize_t stream_available(struct conn *conn, int fd);
+/* Ends our direction: what is committed goes out, then close_notify. Never waits. */
+void stream_finish(struct conn *conn, int fd);
+/* Before the last close: takes records that carry no data out of the kernel, so that closing does not turn into a reset. */
+void stream_drain_control(struct conn *conn, int fd);
+/* Sends a fatal alert, if the sending side is free to. */
+void stream_send_alert(struct conn *conn, int fd, uint8_t alert);
+/* Answers a key update that the peer asked for, if the sending side is free to; else the next write does. */
+void stream_answer_update(struct conn *conn, int fd);
+/* SHUT_RD: from here on the end of the stream is clean. */
+void stream_end_reading(struct conn *conn);
+void stream_set_low_water(struct conn *conn, int bytes);
+
+#endif

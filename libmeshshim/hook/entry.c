@@ -1,0 +1,46 @@
+/* See entry.h. */
+#include "hook/entry.h"
+
+#include <fcntl.h>
+
+#include "base/banned.h"
+#include "conn/pending.h"
+
+static int failed(struct conn *conn, bool *ended)
+{
+    if (conn->error == 0) { /* the peer left before it said anything */
+        *ended = true;
+        return 0;
+    }
+    return -conn->error;
+}
+
+int entry_establish(struct conn *conn, int fd, int flags, bool to_send, bool *ended)
+{
+    bool patient = !(flags & MSG_DONTWAIT) && !(libc.fcntl(fd, F_GETFL, 0) & O_NONBLOCK);
+    int result;
+    *ended = false;
+    if (conn_state(conn) == CONN_FAILED)
+        return failed(conn, ended);
+    if (to_send)
+        pending_wants_to_speak(conn);
+    if (patient) {
+        result = pending_wait(conn, fd, false);
+        return conn_state(conn) == CONN_FAILED ? failed(conn, ended) : result;
+    }
+    switch (pending_drive(conn)) {
+    case PENDING_DONE:
+        return 0;
+    case PENDING_PLAIN:
+        return 1;
+    case PENDING_FAILED:
+        return conn_state(conn) == CONN_FAILED ? failed(conn, ended) : 1; /* FRESH: the kernel has the error */
+    default:
+        if (atomic_load(&pending_count) > 1)
+            pending_drive_others(conn); /* the other end may be on this very thread */
+        if (conn_state(conn) == CONN_OPEN)
+            return 0;
+        pending_hold(conn);
+        return -EAGAIN;
+    }
+}

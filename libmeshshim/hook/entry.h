@@ -1,0 +1,33 @@
+/* What every hook does first and last: look the descriptor up, translate a result into errno. */
+#ifndef MESHSHIM_ENTRY_H
+#define MESHSHIM_ENTRY_H
+
+#include <errno.h>
+
+#include "conn/conn.h"
+#include "conn/fdtable.h"
+#include "hook/export.h"
+
+/* A count, or -1 with errno from minus an errno. The only place that sets errno. */
+static inline ssize_t as_result(ssize_t result)
+{
+    if (result < 0) {
+        errno = (int)-result;
+        return -1;
+    }
+    return result;
+}
+
+/* The connection behind `fd` when its bytes are ours to protect; NULL: the kernel's own business. */
+static inline struct conn *protected_conn(int fd)
+{
+    struct conn *conn = fdtable_get(fd);
+    if (__builtin_expect(!conn, 1))
+        return NULL;
+    return conn_state(conn) >= CONN_CONNECTING ? conn : NULL;
+}
+
+/* Makes `conn` ready for bytes: 0 ready, 1 it is plain text after all, minus an errno otherwise (0 in *ended: end of file). */
+int entry_establish(struct conn *conn, int fd, int flags, bool to_send, bool *ended);
+
+#endif

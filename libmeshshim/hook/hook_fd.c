@@ -1,0 +1,167 @@
+/* Descriptors: closed, duplicated, reused. */
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "base/process.h"
+#include "conn/dial.h"
+#include "conn/mesh.h"
+#include "conn/ownfd.h"
+#include "conn/stream.h"
+#include "hook/entry.h"
+#include "hook/start.h"
+
+/* May this process change what we know? Not in a vfork child, whose memory is its parent's. */
+static bool may_change(void)
+{
+    if (__builtin_expect(process_is_unseen_child(), 0))
+        start_after_fork();
+    return !process_is_borrowed();
+}
+
+static void leave(int fd)
+{
+    struct conn *conn = fdtable_get(fd);
+    if (!conn || !may_change())
+        return;
+    if (conn_state(conn) == CONN_LISTENING && conn->port && atomic_load(&conn->fds) == 1)
+        dial_listening(conn->port, false);
+    conn_drop_fd(conn, fd);
+}
+
+int hook_close(int fd)
+{
+    if (ownfd_is(fd))
+        return (int)as_result(-EBADF);
+    leave(fd);
+    return libc.close(fd);
+}
+
+/* Everything between, but for our own descriptors. */
+static int close_between(unsigned first, unsigned last, int flags)
+{
+    for (;;) {
+        int own = ownfd_next((int)first);
+        int result = 0;
+        if (own < 0 || (unsigned)own > last)
+            return libc.close_range(first, last, flags);
+        if ((unsigned)own > first)
+            result = libc.close_range(first, (unsigned)own - 1, flags);
+        if (result != 0 || (unsigned)own == last)
+            return result;
+        first = (unsigned)own + 1;
+    }
+}
+
+int hook_close_range(unsigned first, unsigned last, int flags)
+{
+    int end = fdtable_end();
+    if (first > last || (flags & CLOSE_RANGE_CLOEXEC) || mesh_state == MESH_OFF || first > 0x7fffffff)
+        return libc.close_range(first, last, flags);
+    for (int fd = (int)first; fd < end && (unsigned)fd <= last; fd++)
+        leave(fd);
+    return close_between(first, last, flags);
+}
+
+void hook_closefrom(int first)
+{
+    if (mesh_state == MESH_OFF)
+        libc.closefrom(first);
+    else
+        hook_close_range((unsigned)(first < 0 ? 0 : first), ~0u, 0);
+}
+
+/* stdio closes inside libc. */
+int hook_fclose(FILE *file)
+{
+    int fd = file ? fileno(file) : -1;
+    if (fd >= 0 && fdtable_get(fd)) {
+        fflush(file);
+        leave(fd);
+    }
+    return libc.fclose(file);
+}
+
+/* ---- duplicates ---- */
+
+static int duplicated(int from, int to)
+{
+    struct conn *conn;
+    if (to < 0 || mesh_state == MESH_OFF)
+        return to;
+    if (fdtable_get(to))
+        leave(to); /* its close was not seen */
+    conn = fdtable_get(from);
+    if (conn && may_change() && !conn_add_fd(conn, to)) {
+        libc.close(to);
+        return (int)as_result(-EMFILE);
+    }
+    return to;
+}
+
+int hook_dup(int fd)
+{
+    return duplicated(fd, libc.dup(fd));
+}
+
+/* What stood at `to` is closed by the kernel without a word. */
+static bool make_way(int fd, int to)
+{
+    if (fd == to || libc.fcntl(fd, F_GETFD, 0) < 0)
+        return false;
+    leave(to);
+    return true;
+}
+
+int hook_dup2(int fd, int to)
+{
+    bool moved;
+    if (ownfd_is(to))
+        return (int)as_result(-EBUSY);
+    if (mesh_state == MESH_OFF)
+        return libc.dup2(fd, to);
+    moved = make_way(fd, to);
+    return moved ? duplicated(fd, libc.dup2(fd, to)) : libc.dup2(fd, to);
+}
+
+int hook_dup3(int fd, int to, int flags)
+{
+    bool moved;
+    if (ownfd_is(to))
+        return (int)as_result(-EBUSY);
+    if (mesh_state == MESH_OFF)
+        return libc.dup3(fd, to, flags);
+    moved = make_way(fd, to);
+    return moved ? duplicated(fd, libc.dup3(fd, to, flags)) : libc.dup3(fd, to, flags);
+}
+
+int hook_fcntl(int fd, int cmd, long arg)
+{
+    int result = libc.fcntl(fd, cmd, arg);
+    return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? duplicated(fd, result) : result;
+}
+
+int hook_fcntl64(int fd, int cmd, long arg)
+{
+    int result = libc.fcntl64(fd, cmd, arg);
+    return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? duplicated(fd, result) : result;
+}
+
+int hook_ioctl(int fd, unsigned long request, long arg)
+{
+    struct conn *conn = request == FIONREAD ? protected_conn(fd) : NULL;
+    ssize_t available = 0;
+    int bytes;
+    if (!conn || !arg)
+        return libc.ioctl(fd, request, arg);
+    if (conn_state(conn) == CONN_OPEN)
+        available = stream_available(conn, fd);
+    if (available < 0)
+        return (int)as_result(available);
+    bytes = (int)available;
+    memcpy((void *)(uintptr_t)arg, &bytes, sizeof bytes);
+    return 0;
+}

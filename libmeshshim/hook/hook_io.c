@@ -1,0 +1,257 @@
+/* Receiving and sending: every variant becomes one operation over iovecs. */
+#include <sys/sendfile.h>
+#include <string.h>
+
+#include "base/banned.h"
+#include "conn/stream.h"
+#include "hook/entry.h"
+
+/*
+ * One read or write of a protected connection. Sets *plain where it has turned out not to be protected: the caller then makes
+ * the real call.
+ */
+static ssize_t operate(struct conn *conn, int fd, const struct iovec *v, size_t n, int flags, bool send, bool *plain)
+{
+    struct iov cursor;
+    bool ended = false;
+    *plain = false;
+    if (__builtin_expect(conn_state(conn) != CONN_OPEN, 0)) {
+        int result = entry_establish(conn, fd, flags, send, &ended);
+        *plain = result == 1;
+        if (result || ended)
+            return ended && send ? -EPIPE : result;
+    }
+    cursor = iov_of(v, n);
+    return send ? stream_write(conn, fd, &cursor, flags) : stream_read(conn, fd, &cursor, flags);
+}
+
+static bool bad_vector(const struct iovec *v, long n)
+{
+    return n < 0 || n > 1024 || (n > 0 && !v);
+}
+
+/* The body of every hook that takes a buffer or iovecs: `real` is the call to make for what is not ours. */
+#define OPERATE(fd, v, n, flags, is_send, real)                                                               \
+    do {                                                                                                      \
+        struct conn *conn_ = protected_conn(fd);                                                              \
+        bool plain_;                                                                                          \
+        ssize_t result_;                                                                                      \
+        if (__builtin_expect(!conn_, 1))                                                                      \
+            return real;                                                                                      \
+        result_ = operate(conn_, fd, v, (size_t)(n), flags, is_send, &plain_);                                \
+        if (plain_)                                                                                           \
+            return real;                                                                                      \
+        return as_result(result_);                                                                            \
+    } while (0)
+
+#define BUFFER(buf, n) (&(struct iovec){ (void *)(uintptr_t)(buf), (n) })
+
+/* ---- receiving ---- */
+
+ssize_t hook_read(int fd, void *buf, size_t n)
+{
+    OPERATE(fd, BUFFER(buf, n), 1, 0, false, libc.read(fd, buf, n));
+}
+
+ssize_t hook___read_chk(int fd, void *buf, size_t n, size_t room)
+{
+    OPERATE(fd, BUFFER(buf, n <= room ? n : room), 1, 0, false, libc.__read_chk(fd, buf, n, room));
+}
+
+ssize_t hook_readv(int fd, const struct iovec *iov, int n)
+{
+    if (bad_vector(iov, n))
+        return libc.readv(fd, iov, n);
+    OPERATE(fd, iov, n, 0, false, libc.readv(fd, iov, n));
+}
+
+ssize_t hook_preadv2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
+{
+    if (offset != -1 || bad_vector(iov, n))
+        return libc.preadv2(fd, iov, n, offset, flags);
+    OPERATE(fd, iov, n, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, false, libc.preadv2(fd, iov, n, offset, flags));
+}
+
+ssize_t hook_preadv64v2(int fd, const struct iovec *iov, int n, off64_t offset, int flags)
+{
+    return hook_preadv2(fd, iov, n, offset, flags);
+}
+
+ssize_t hook_recv(int fd, void *buf, size_t n, int flags)
+{
+    OPERATE(fd, BUFFER(buf, n), 1, flags, false, libc.recv(fd, buf, n, flags));
+}
+
+ssize_t hook___recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
+{
+    OPERATE(fd, BUFFER(buf, n <= room ? n : room), 1, flags, false, libc.__recv_chk(fd, buf, n, room, flags));
+}
+
+/* A stream has no sender's address: the kernel gives a length of 0. */
+static ssize_t received(ssize_t result, socklen_t *len)
+{
+    if (result >= 0 && len)
+        *len = 0;
+    return result;
+}
+
+ssize_t hook_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)
+{
+    if (!protected_conn(fd))
+        return libc.recvfrom(fd, buf, n, flags, addr, len);
+    return received(hook_recv(fd, buf, n, flags), addr ? len : NULL);
+}
+
+ssize_t hook___recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *addr, socklen_t *len)
+{
+    if (!protected_conn(fd))
+        return libc.__recvfrom_chk(fd, buf, n, room, flags, addr, len);
+    return received(hook_recv(fd, buf, n <= room ? n : room, flags), addr ? len : NULL);
+}
+
+ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    struct conn *conn = protected_conn(fd);
+    bool plain;
+    ssize_t result;
+    if (!conn || !msg || (flags & MSG_ERRQUEUE) || bad_vector(msg->msg_iov, (long)msg->msg_iovlen))
+        return libc.recvmsg(fd, msg, flags);
+    result = operate(conn, fd, msg->msg_iov, msg->msg_iovlen, flags, false, &plain);
+    if (plain)
+        return libc.recvmsg(fd, msg, flags);
+    if (result >= 0) {
+        msg->msg_namelen = 0;
+        msg->msg_controllen = 0;
+        msg->msg_flags = 0;
+    }
+    return as_result(result);
+}
+
+int hook_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags, struct timespec *timeout)
+{
+    unsigned done = 0;
+    if (!protected_conn(fd))
+        return libc.recvmmsg(fd, vec, n, flags, timeout);
+    while (done < n) {
+        int once = (flags & ~MSG_WAITFORONE) | (done && (flags & MSG_WAITFORONE) ? MSG_DONTWAIT : 0);
+        ssize_t got = hook_recvmsg(fd, &vec[done].msg_hdr, once);
+        if (got < 0)
+            return done ? (int)done : -1;
+        vec[done++].msg_len = (unsigned)got;
+        if (got == 0)
+            break;
+    }
+    return (int)done;
+}
+
+/* ---- sending ---- */
+
+ssize_t hook_write(int fd, const void *buf, size_t n)
+{
+    OPERATE(fd, BUFFER(buf, n), 1, 0, true, libc.write(fd, buf, n));
+}
+
+ssize_t hook_writev(int fd, const struct iovec *iov, int n)
+{
+    if (bad_vector(iov, n))
+        return libc.writev(fd, iov, n);
+    OPERATE(fd, iov, n, 0, true, libc.writev(fd, iov, n));
+}
+
+ssize_t hook_pwritev2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
+{
+    if (offset != -1 || bad_vector(iov, n))
+        return libc.pwritev2(fd, iov, n, offset, flags);
+    OPERATE(fd, iov, n, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, true, libc.pwritev2(fd, iov, n, offset, flags));
+}
+
+ssize_t hook_pwritev64v2(int fd, const struct iovec *iov, int n, off64_t offset, int flags)
+{
+    return hook_pwritev2(fd, iov, n, offset, flags);
+}
+
+ssize_t hook_send(int fd, const void *buf, size_t n, int flags)
+{
+    OPERATE(fd, BUFFER(buf, n), 1, flags, true, libc.send(fd, buf, n, flags));
+}
+
+/* MSG_FASTOPEN connects. The data then follows on the connection; nothing goes out before the peer is known. */
+static bool connects(int fd, int flags, const struct sockaddr *addr)
+{
+    struct conn *conn = (flags & MSG_FASTOPEN) && addr ? fdtable_get(fd) : NULL;
+    return conn && conn_state(conn) == CONN_FRESH;
+}
+
+ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len)
+{
+    if (connects(fd, flags, addr)) {
+        if (hook_connect(fd, addr, len) != 0)
+            return -1;
+        return hook_send(fd, buf, n, flags & ~MSG_FASTOPEN);
+    }
+    OPERATE(fd, BUFFER(buf, n), 1, flags, true, libc.sendto(fd, buf, n, flags, addr, len));
+}
+
+ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    if (msg && connects(fd, flags, msg->msg_name)) {
+        if (hook_connect(fd, msg->msg_name, msg->msg_namelen) != 0)
+            return -1;
+        return hook_sendmsg(fd, msg, flags & ~MSG_FASTOPEN);
+    }
+    if (!msg || bad_vector(msg->msg_iov, (long)msg->msg_iovlen))
+        return libc.sendmsg(fd, msg, flags);
+    OPERATE(fd, msg->msg_iov, msg->msg_iovlen, flags, true, libc.sendmsg(fd, msg, flags));
+}
+
+int hook_sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
+{
+    unsigned done = 0;
+    if (!protected_conn(fd))
+        return libc.sendmmsg(fd, vec, n, flags);
+    while (done < n) {
+        ssize_t put = hook_sendmsg(fd, &vec[done].msg_hdr, flags);
+        if (put < 0)
+            return done ? (int)done : -1;
+        vec[done++].msg_len = (unsigned)put;
+    }
+    return (int)done;
+}
+
+/* Both sendfiles have 64-bit offsets where we build. */
+static ssize_t send_file(int out, int in, off64_t *offset, size_t n)
+{
+    struct conn *conn = protected_conn(out);
+    bool ended;
+    if (protected_conn(in)) /* a socket is no source for sendfile; programs then copy themselves */
+        return as_result(-EINVAL);
+    if (!conn)
+        return libc.sendfile64(out, in, offset, n);
+    if (conn_state(conn) != CONN_OPEN) {
+        int result = entry_establish(conn, out, 0, true, &ended);
+        if (result == 1)
+            return libc.sendfile64(out, in, offset, n);
+        if (result || ended)
+            return as_result(ended ? -EPIPE : result);
+    }
+    return as_result(stream_sendfile(conn, out, in, offset, n));
+}
+
+ssize_t hook_sendfile(int out, int in, off_t *offset, size_t n)
+{
+    _Static_assert(sizeof(off_t) == sizeof(off64_t), "one sendfile serves both");
+    return send_file(out, in, offset, n);
+}
+
+ssize_t hook_sendfile64(int out, int in, off64_t *offset, size_t n)
+{
+    return send_file(out, in, offset, n);
+}
+
+/* Pages cannot be moved through a cipher: EINVAL, upon which programs read and write instead. */
+ssize_t hook_splice(int in, off64_t *in_off, int out, off64_t *out_off, size_t n, unsigned flags)
+{
+    if (protected_conn(in) || protected_conn(out))
+        return as_result(-EINVAL);
+    return libc.splice(in, in_off, out, out_off, n, flags);
+}

@@ -1,0 +1,241 @@
+/* Making connections, and what a socket says of itself. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "base/banned.h"
+#include "base/log.h"
+#include "conn/accepting.h"
+#include "conn/dial.h"
+#include "conn/mesh.h"
+#include "conn/names.h"
+#include "conn/ownfd.h"
+#include "conn/readiness.h"
+#include "conn/stream.h"
+#include "hook/entry.h"
+#include "hook/start.h"
+
+static bool is_internet(int family)
+{
+    return family == AF_INET || family == AF_INET6;
+}
+
+/* A number that the program gets anew cannot lead to what it once led to. */
+static void begin_anew(int fd)
+{
+    struct conn *stale = fd >= 0 ? fdtable_get(fd) : NULL;
+    if (stale)
+        conn_drop_fd(stale, fd);
+}
+
+int hook_socket(int domain, int type, int protocol)
+{
+    int fd = libc.socket(domain, type, protocol);
+    if (mesh_state == MESH_OFF || fd < 0)
+        return fd;
+    begin_anew(fd);
+    if (is_internet(domain) && (type & 0xf) == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP))
+        conn_new(fd, CONN_FRESH);
+    return fd;
+}
+
+static bool is_stream(int fd)
+{
+    int type = 0;
+    socklen_t length = sizeof type;
+    return libc.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
+}
+
+/* A socket whose birth we did not see (inherited over exec) is taken up when it connects. */
+static struct conn *conn_for_connect(int fd)
+{
+    struct conn *conn = fdtable_get(fd);
+    if (!conn && is_stream(fd))
+        conn = conn_new(fd, CONN_FRESH);
+    return conn;
+}
+
+/* Back to a plain, unconnected socket: connect(AF_UNSPEC), or a new try after a failure. */
+static void start_over(struct conn *conn, int fd)
+{
+    conn_drop_fd(conn, fd);
+    conn_new(fd, CONN_FRESH);
+}
+
+static int dial(struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct snapshot *snapshot = mesh_snapshot();
+    const struct service *service = NULL;
+    char name[256];
+    bool named = names_of(addr, name, sizeof name);
+    int result;
+    if (snapshot)
+        service = snapshot_match(snapshot, addr, len, named ? name : NULL);
+    if (!service || service->mtls == MTLS_OFF) {
+        snapshot_unref(snapshot);
+        result = libc.connect(fd, addr, len);
+        if (result == 0 || errno == EINPROGRESS) {
+            int saved = errno;
+            conn_drop_fd(conn, fd); /* not ours from here on */
+            errno = saved;
+        }
+        return result;
+    }
+    start_service();
+    return (int)as_result(dial_connect(conn, fd, addr, len, snapshot, service, named ? name : NULL));
+}
+
+int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct conn *conn;
+    if (mesh_state == MESH_OFF || !addr || len < sizeof(sa_family_t))
+        return libc.connect(fd, addr, len);
+    conn = fdtable_get(fd);
+    if (addr->sa_family == AF_UNSPEC && conn && conn_state(conn) != CONN_FRESH) {
+        start_over(conn, fd);
+        return libc.connect(fd, addr, len);
+    }
+    if (!is_internet(addr->sa_family) || len > sizeof(struct sockaddr_storage) ||
+        len < (addr->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6)))
+        return libc.connect(fd, addr, len);
+    conn = conn_for_connect(fd);
+    if (!conn) /* not TCP, or nowhere to keep it: the latter must not go out in the clear */
+        return is_stream(fd) ? (int)as_result(-EMFILE) : libc.connect(fd, addr, len);
+    if (mesh_state == MESH_BROKEN)
+        return (int)as_result(-EACCES);
+    switch (conn_state(conn)) {
+    case CONN_CONNECTING:
+    case CONN_SHAKING:
+        return (int)as_result(conn->pending && conn->pending->graced ? -EISCONN : -EALREADY);
+    case CONN_OPEN:
+        return libc.connect(fd, addr, len); /* the kernel says 0 once after EINPROGRESS, then EISCONN */
+    case CONN_FAILED:
+        start_over(conn, fd);
+        libc.connect(fd, &(struct sockaddr){ .sa_family = AF_UNSPEC }, sizeof(struct sockaddr));
+        conn = fdtable_get(fd);
+        return conn ? dial(conn, fd, addr, len) : (int)as_result(-ENOBUFS);
+    case CONN_FRESH:
+        return dial(conn, fd, addr, len);
+    default:
+        return libc.connect(fd, addr, len);
+    }
+}
+
+int hook_listen(int fd, int backlog)
+{
+    int result = libc.listen(fd, backlog);
+    if (result == 0 && mesh_state != MESH_OFF && accepting_listens(fd))
+        start_service();
+    return result;
+}
+
+static int accepted(int listener, int fd)
+{
+    if (mesh_state == MESH_OFF || fd < 0)
+        return fd;
+    begin_anew(fd);
+    if (accepting_take(listener, fd) == 0)
+        return fd;
+    libc.close(fd);
+    return (int)as_result(-EMFILE);
+}
+
+int hook_accept(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    return accepted(fd, libc.accept(fd, addr, len));
+}
+
+int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    return accepted(fd, libc.accept4(fd, addr, len, flags));
+}
+
+/* ---- shutdown ---- */
+
+static int shut_pending(struct conn *conn, int fd, int how)
+{
+    bool ended;
+    if (how == SHUT_RD)
+        return 0;
+    if (how == SHUT_WR && conn->pending) { /* said to the peer once it is known */
+        if (entry_establish(conn, fd, 0, true, &ended) != 0 && conn_is_pending(conn) && conn->pending) {
+            conn->pending->shut_write = true;
+            return 0;
+        }
+        if (conn_state(conn) == CONN_OPEN)
+            return hook_shutdown(fd, how);
+    }
+    return libc.shutdown(fd, how);
+}
+
+int hook_shutdown(int fd, int how)
+{
+    struct conn *conn = protected_conn(fd);
+    if (!conn || conn_state(conn) == CONN_FAILED)
+        return libc.shutdown(fd, how);
+    if (conn_state(conn) != CONN_OPEN)
+        return shut_pending(conn, fd, how);
+    if (how == SHUT_WR || how == SHUT_RDWR)
+        stream_finish(conn, fd);
+    if (how == SHUT_RD || how == SHUT_RDWR)
+        stream_end_reading(conn);
+    return libc.shutdown(fd, how);
+}
+
+/* ---- options and names ---- */
+
+/* The handshake's outcome, once, as the kernel tells a connect's. */
+static int pending_error(struct conn *conn, int fd, void *value, socklen_t *len)
+{
+    int error = 0;
+    if (conn_is_pending(conn))
+        pending_drive(conn);
+    if (conn_state(conn) != CONN_FAILED)
+        return libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, len);
+    error = conn->so_error;
+    conn->so_error = 0;
+    if (!value || !len || *len < sizeof error)
+        return libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, len);
+    memcpy(value, &error, sizeof error);
+    *len = sizeof error;
+    return 0;
+}
+
+int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+    struct conn *conn = protected_conn(fd);
+    if (conn && level == SOL_SOCKET && name == SO_ERROR)
+        return pending_error(conn, fd, value, len);
+    return libc.getsockopt(fd, level, name, value, len);
+}
+
+int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    struct conn *conn = protected_conn(fd);
+    if (conn && conn->shared && level == SOL_SOCKET && name == SO_RCVLOWAT && value && len >= sizeof(int)) {
+        int bytes;
+        memcpy(&bytes, value, sizeof bytes);
+        stream_set_low_water(conn, bytes); /* of plaintext: the kernel's own count would be of ciphertext */
+        return 0;
+    }
+    if (conn && conn->shared && level == IPPROTO_TCP && name == TCP_NODELAY)
+        conn->shared->tx.nagle = false;
+    if (conn && level == SOL_SOCKET && name == SO_ZEROCOPY)
+        return (int)as_result(-EOPNOTSUPP);
+    return libc.setsockopt(fd, level, name, value, len);
+}
+
+int hook_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    struct conn *conn = protected_conn(fd);
+    if (conn && (conn_state(conn) == CONN_CONNECTING || conn_state(conn) == CONN_SHAKING) && conn->pending &&
+        !conn->pending->inbound && !conn->pending->graced)
+        return (int)as_result(-ENOTCONN);
+    if (conn && conn->dialled && addr && len) { /* as after a NAT: what the program dialled */
+        socklen_t room = *len;
+        memcpy(addr, &conn->dialled->address, room < conn->dialled->length ? room : conn->dialled->length);
+        *len = conn->dialled->length;
+        return 0;
+    }
+    return libc.getpeername(fd, addr, len);
+}

@@ -1,0 +1,80 @@
+/* The library as a whole: what happens at loading, at the first meshed socket, in a forked child, and at the end. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "base/libc.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "conn/arena.h"
+#include "conn/conn.h"
+#include "conn/fdtable.h"
+#include "conn/mesh.h"
+#include "conn/names.h"
+#include "conn/pending.h"
+#include "conn/readiness.h"
+#include "hook/start.h"
+
+static _Atomic int service;
+
+void start_service(void)
+{
+    struct snapshot *snapshot;
+    int saved = errno, idle = 0;
+    if (atomic_load_explicit(&service, memory_order_relaxed) || !atomic_compare_exchange_strong(&service, &idle, 1))
+        return;
+    snapshot = mesh_snapshot();
+    if (snapshot) {
+        const struct workload *workload = snapshot_workload(snapshot);
+        stats_open(workload->runtime_dir, workload->spiffe_id);
+        snapshot_unref(snapshot);
+    }
+    errno = saved;
+}
+
+void start_after_fork(void)
+{
+    int saved = errno;
+    lock_forget_thread();
+    process_init();
+    mesh_after_fork();
+    names_after_fork();
+    arena_after_fork();
+    pending_after_fork();
+    readiness_after_fork();
+    stats_after_fork();
+    conn_after_fork_in_child(getpid());
+    errno = saved;
+}
+
+void start_end(void)
+{
+    if (mesh_state != MESH_OFF)
+        conn_goodbye_all();
+}
+
+/* No thread, no socket, no OpenSSL here: most programs that inherit LD_PRELOAD never open a connection. */
+__attribute__((constructor(101))) static void loaded(void)
+{
+    int saved = errno;
+    libc_bind();
+    process_init();
+    log_init();
+    mesh_init();
+    if (mesh_state != MESH_OFF) {
+        readiness_init();
+        if (!fdtable_init()) {
+            log_error("no address space for the descriptor table: no TCP connection in or out");
+            mesh_state = MESH_BROKEN;
+        }
+    }
+    errno = saved;
+}
+
+__attribute__((destructor)) static void unloaded(void)
+{
+    start_end();
+}

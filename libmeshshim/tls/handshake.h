@@ -1,0 +1,58 @@
+/*
+ * One TLS 1.3 handshake over a socket that never blocks: OpenSSL's state machine behind a BIO of our own over the real libc
+ * calls. It never reads past a record, so what follows the handshake stays in the kernel for the record layer.
+ */
+#ifndef MESHSHIM_HANDSHAKE_H
+#define MESHSHIM_HANDSHAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/snapshot.h"
+#include "stats/stats.h"
+#include "tls/keys.h"
+
+struct identity;
+struct handshake;
+
+enum handshake_status {
+    HANDSHAKE_WANTS_READ,
+    HANDSHAKE_WANTS_WRITE,
+    HANDSHAKE_DONE,
+    HANDSHAKE_FAILED
+};
+
+struct handshake_terms {
+    struct identity *identity;          /* a reference is taken */
+    bool is_server;
+    const char *server_name;            /* client: the name that was dialled, for SNI; NULL: none */
+    const char *trust_domain;           /* borrowed until handshake_free */
+    const struct identity_list *wanted; /* likewise; NULL: any of the trust domain */
+};
+
+/* Why a handshake failed. */
+struct handshake_fault {
+    enum stats_failure reason;
+    int error;      /* the errno for the program's read or write; connect maps ECONNRESET to ECONNREFUSED */
+    bool silent;    /* the peer left before it said anything: a probe, not an attack */
+    char text[512]; /* one clause, "it sent \"GET / HT\", which is not TLS" */
+};
+
+/* NULL only when out of memory. */
+struct handshake *handshake_new(const struct handshake_terms *terms);
+void handshake_free(struct handshake *handshake);
+
+/* Goes as far as `fd` allows without waiting. */
+enum handshake_status handshake_step(struct handshake *handshake, int fd);
+/* Has one byte of the peer arrived? */
+bool handshake_peer_spoke(const struct handshake *handshake);
+/* After HANDSHAKE_FAILED; borrowed. */
+const struct handshake_fault *handshake_fault(const struct handshake *handshake);
+/* After HANDSHAKE_DONE: the peer's proven SPIFFE ID, borrowed, and the keys of both directions. False: failed after all. */
+const char *handshake_peer_id(const struct handshake *handshake);
+bool handshake_keys(struct handshake *handshake, struct keys *send, struct keys *receive);
+
+/* An alert about the certificate that we presented: the peer does not accept us. */
+bool handshake_alert_refuses_us(uint8_t alert);
+
+#endif
