@@ -1,6 +1,7 @@
 /*
- * A log-linear histogram in shared memory: 64 linear buckets for each power of two, so that a quantile's relative
- * error is at most 1 % (half a bucket, 0.8 %) from 1 µs up. Recording is one atomic add; histograms add up bucket by bucket.
+ * A log-linear histogram in shared memory: 64 linear buckets for each power of two, so that a quantile's
+ * relative error is at most 1 % (half a bucket, 0.8 %) from 1 µs up. Recording is one atomic add; histograms
+ * add up bucket by bucket.
  */
 #ifndef MESHSHIM_HISTOGRAM_H
 #define MESHSHIM_HISTOGRAM_H
@@ -9,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Below 1024 ns: 64 buckets of 16 ns. Then 64 for each octave up to 2^37 ns (137 s); longer counts in the last. */
+/* Below 1024 ns: 64 buckets of 16 ns. Then 64 for each octave up to 2^37 ns (137 s); longer counts in the
+ * last. */
 #define HISTOGRAM_BUCKETS (64 + 27 * 64)
 
 struct histogram {

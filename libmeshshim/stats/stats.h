@@ -43,21 +43,23 @@ struct counters {
 struct series; /* counters with labels; lives as long as the process */
 
 /*
- * Maps the file for this process. `runtime_dir` is made (0700) where it is missing. Returns 0, or an errno after
- * which series live in private memory (they still count, meshctl's socket still shows them).
+ * Maps the file for this process. `runtime_dir` is made (0700) where it is missing. Returns 0, or an errno
+ * after which series live in private memory (they still count, meshctl's socket still shows them).
  */
 int stats_open(const char *runtime_dir, const char *workload_id);
 /*
- * The series of these labels, made if need be; never NULL. `service` is a configured name or "inbound:PORT"; `peer` a
- * proven SPIFFE ID or "" (not known). Takes a lock: call it once a connection.
+ * The series of these labels, made if need be; never NULL. `service` is a configured name or "inbound:PORT";
+ * `peer` a proven SPIFFE ID or "" (not known). Takes a lock: call it once a connection.
  */
 struct series *stats_series(enum stats_direction direction, const char *service, const char *peer,
                             enum stats_security security);
 struct counters *stats_counters(struct series *series);
-/* A connection begins or ends: counts it, and keeps the number of active ones right even when the process is killed. */
+/* A connection begins or ends: counts it, and keeps the number of active ones right even when the process is
+ * killed. */
 void stats_connection_opened(struct series *series);
 void stats_connection_closed(struct series *series);
-/* In a forked child, before it opens or closes a connection: it is a process of its own. Async-signal-safe enough for atfork. */
+/* In a forked child, before it opens or closes a connection: it is a process of its own. Async-signal-safe
+ * enough for atfork. */
 void stats_after_fork(void);
 
 /* Writers of everything in a runtime directory. They open the files themselves and need no stats_open. */
@@ -69,11 +71,13 @@ struct stats_row {
     char workload[256], service[128], peer[256];
     enum stats_direction direction;
     enum stats_security security;
-    uint64_t opened, active, failed[FAILURE_COUNT], sent, received;
+    uint64_t opened, closed, active, failed[FAILURE_COUNT], sent, received;
     struct histogram latency[LATENCY_COUNT];
 };
-/* Calls `each` for every series of the directory; the row is valid during the call. Returns 0 or an errno (ENOENT: none yet). */
-int stats_each(const char *runtime_dir, void (*each)(const struct stats_row *row, void *context), void *context);
+/* Calls `each` for every series of the directory; the row is valid during the call. Returns 0 or an errno
+ * (ENOENT: none yet). */
+int stats_each(const char *runtime_dir, void (*each)(const struct stats_row *row, void *context),
+               void *context);
 
 extern const char *const stats_failure_names[FAILURE_COUNT]; /* connect, timeout, identity, … */
 extern const char *const stats_latency_names[LATENCY_COUNT];

@@ -1,0 +1,176 @@
+/*
+ * See active.h. region->mine says which record is ours: the process id in the upper half, in the lower half
+ * one of these or the slot + FIRST. The id tells a child that no handler told of its fork.
+ */
+#include "stats/active.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "stats/process.h"
+
+enum { NONE, CLAIMING, FULL, FIRST };
+
+static uint64_t mine_of(uint32_t pid, uint32_t what)
+{
+    return (uint64_t)pid << 32 | what;
+}
+
+/* What a dead process left open is closed now. */
+static void settle(struct region *region, struct region_process *record)
+{
+    for (size_t i = 0; i < REGION_PAIRS; i++) {
+        uint32_t series = atomic_exchange(&record->pair[i].series, 0);
+        int32_t active = atomic_exchange(&record->pair[i].active, 0);
+        struct region_block *block = NULL;
+        if (series >= 1 && series <= REGION_SERIES && active > 0)
+            block = region_block(region, series - 1);
+        if (block)
+            atomic_fetch_add_explicit(&block->counters.closed, (uint64_t)active, memory_order_relaxed);
+    }
+}
+
+static bool take(struct region *region, char *base, size_t slot)
+{
+    size_t offset = REGION_PROCESS_OFFSET + slot * sizeof(struct region_process);
+    if (!region_allocate(region, offset, sizeof(struct region_process))) {
+        atomic_store(&region_control(base)->owner[slot], 0);
+        return false;
+    }
+    settle(region, region_process(base, slot));
+    return true;
+}
+
+/* A free record, or that of a process that is gone by the given judgement. */
+static uint32_t find(struct region *region, char *base, uint64_t self, bool (*gone)(uint64_t, uint64_t))
+{
+    struct region_control *control = region_control(base);
+    for (uint32_t i = 0; i < REGION_PROCESSES; i++) {
+        uint64_t owner = atomic_load(&control->owner[i]);
+        if (owner != 0 && owner != self && !gone(owner, self))
+            continue;
+        if (atomic_compare_exchange_strong(&control->owner[i], &owner, self))
+            return take(region, base, i) ? FIRST + i : FULL;
+    }
+    return FULL;
+}
+
+/* The process that we are now was another program before an exec: its record is ours, its connections are
+ * not. */
+static uint32_t find_own(struct region *region, char *base, uint64_t self)
+{
+    for (uint32_t i = 0; i < REGION_PROCESSES; i++) {
+        if (atomic_load(&region_control(base)->owner[i]) == self)
+            return take(region, base, i) ? FIRST + i : FULL;
+    }
+    return FULL;
+}
+
+static uint32_t find_any(struct region *region, char *base)
+{
+    uint64_t self = process_self();
+    uint32_t found = find_own(region, base, self);
+    if (found == FULL)
+        found = find(region, base, self, process_absent);
+    return found == FULL ? find(region, base, self, process_gone) : found;
+}
+
+/* Connections that were open at the fork stay counted where they were opened, whoever closes them. */
+static void remember_ancestor(struct region *region, char *base, uint32_t slot)
+{
+    memmove(&region->ancestor[1], &region->ancestor[0], sizeof region->ancestor[0] * (REGION_ANCESTORS - 1));
+    region->ancestor[0].slot = slot;
+    region->ancestor[0].owner = atomic_load(&region_control(base)->owner[slot]);
+}
+
+/* Not to be cancelled in between: nobody else would finish it. */
+static uint32_t claim(struct region *region, char *base, uint32_t pid, uint32_t before)
+{
+    uint32_t what;
+    int cancel;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    if (before >= FIRST)
+        remember_ancestor(region, base, before - FIRST);
+    what = find_any(region, base);
+    atomic_store_explicit(&region->mine, mine_of(pid, what), memory_order_release);
+    pthread_setcancelstate(cancel, NULL);
+    return what;
+}
+
+static struct region_process *own_record(struct region *region, char *base)
+{
+    uint32_t pid = (uint32_t)getpid();
+    uint64_t seen = atomic_load_explicit(&region->mine, memory_order_acquire);
+    uint32_t what = (uint32_t)seen;
+
+    if (seen >> 32 != pid || what == NONE) {
+        if (atomic_compare_exchange_strong(&region->mine, &seen, mine_of(pid, CLAIMING)))
+            what = claim(region, base, pid, what);
+        else
+            what = CLAIMING;
+    }
+    /* Another thread is at it: a few microseconds. A signal handler inside it does without. */
+    for (int i = 0; what == CLAIMING && i < 1000; i++) {
+        sched_yield();
+        what = (uint32_t)atomic_load_explicit(&region->mine, memory_order_acquire);
+    }
+    return what >= FIRST ? region_process(base, what - FIRST) : NULL;
+}
+
+static struct region_pair *find_pair(struct region_process *record, size_t index, bool make)
+{
+    for (size_t i = 0; i < REGION_PAIRS; i++) {
+        uint32_t series = atomic_load(&record->pair[i].series);
+        if (series == 0 && !make)
+            return NULL;
+        if (series == 0 &&
+            atomic_compare_exchange_strong(&record->pair[i].series, &series, (uint32_t)index + 1))
+            return &record->pair[i];
+        if (series == index + 1)
+            return &record->pair[i];
+    }
+    return NULL;
+}
+
+static bool decrease(struct region_process *record, size_t index)
+{
+    struct region_pair *pair = find_pair(record, index, false);
+    int32_t active = pair ? atomic_load(&pair->active) : 0;
+    while (active > 0) {
+        if (atomic_compare_exchange_weak(&pair->active, &active, active - 1))
+            return true;
+    }
+    return false;
+}
+
+void active_add(struct region *region, size_t index)
+{
+    char *base = atomic_load_explicit(&region->base, memory_order_acquire);
+    struct region_process *record = own_record(region, base);
+    struct region_pair *pair = record ? find_pair(record, index, true) : NULL;
+    if (pair)
+        atomic_fetch_add(&pair->active, 1);
+}
+
+void active_remove(struct region *region, size_t index)
+{
+    char *base = atomic_load_explicit(&region->base, memory_order_acquire);
+    struct region_process *record = own_record(region, base);
+    if (record && decrease(record, index))
+        return;
+    for (size_t i = 0; i < REGION_ANCESTORS; i++) {
+        const struct region_ancestor *ancestor = &region->ancestor[i];
+        if (ancestor->owner && atomic_load(&region_control(base)->owner[ancestor->slot]) == ancestor->owner &&
+            decrease(region_process(base, ancestor->slot), index))
+            return;
+    }
+}
+
+void active_after_fork(struct region *region)
+{
+    uint64_t seen = atomic_load(&region->mine);
+    /* An id that a new pid namespace repeats must not pass for the parent: no process has id 0. */
+    atomic_store(&region->mine, mine_of(0, (uint32_t)seen == CLAIMING ? NONE : (uint32_t)seen));
+}
