@@ -16,6 +16,7 @@ set -u -o pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 B=${B:-build}
 case $B in /*) ;; *) B=$top/$B ;; esac
+# shellcheck disable=SC2034 # for those who source this
 meshctl=$B/meshctl
 test_name=$(basename "$0" .sh)
 work=$(mktemp -d "${TMPDIR:-/tmp}/meshshim-$test_name.XXXXXX")

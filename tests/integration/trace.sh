@@ -2,11 +2,21 @@
 # Plain and meshed sockets go through the same scripts; every result, errno and event must be the same.
 # tests/integration/trace.sh [NAME…]: these scripts alone.
 # timeout: 400
+# shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 trace=$B/tests/trace/trace
 make_mesh
 export MESHSHIM_LOG_FILE=$work/mesh.log
+
+# Equal traces prove nothing where nothing was meshed: with one side meshed alone, they must differ.
+"$trace" half_close_then_reply >"$work/plain" 2>&1
+"$trace" --patience $((20 * slow)) --preload "$mesh_preload" --server "$work/server.ini" half_close_then_reply >"$work/meshed" 2>&1
+if cmp -s "$work/plain" "$work/meshed"; then
+    not_ok "trace: a plain client can talk to a meshed server: nothing is meshed"
+else
+    ok "trace: a plain client cannot talk to a meshed server"
+fi
 
 [ $# -gt 0 ] || mapfile -t scripts < <("$trace" --list)
 [ $# -gt 0 ] && scripts=("$@")

@@ -1,6 +1,7 @@
 /*
- * The hostile peer: an honest OpenSSL endpoint over memory, whose output passes through our hands on its way to the victim.
- * Bytes can be held back, flipped, forged or never sent, one record at a time and without a race.
+ * The hostile peer: an honest OpenSSL endpoint over memory, whose output passes through our hands on its way
+ * to the victim. Bytes can be held back, flipped, forged or never sent, one record at a time and without a
+ * race.
  */
 #ifndef BAD_H
 #define BAD_H
@@ -11,12 +12,12 @@
 #include <stdint.h>
 
 struct options {
-    bool server;          /* our role */
+    bool server; /* our role */
     int port;
-    const char *ca;       /* the directory that bad_identity filled */
-    const char *wire;     /* append every byte that the victim sends to this file */
-    const char *until;    /* honest: go on until this file exists */
-    int count;            /* connections, or exchanges */
+    const char *ca;    /* the directory that bad_identity filled */
+    const char *wire;  /* append every byte that the victim sends to this file */
+    const char *until; /* honest: go on until this file exists */
+    int count;         /* connections, or exchanges */
 };
 
 struct peer {
@@ -24,11 +25,11 @@ struct peer {
     int fd;
     SSL_CTX *context;
     SSL *ssl;
-    BIO *in, *out;        /* from and to the victim; owned by ssl */
+    BIO *in, *out; /* from and to the victim; owned by ssl */
     /* our own record layer, for what OpenSSL would never write */
     uint8_t key[16], iv[12];
     uint64_t sequence;
-    uint8_t secret[32];   /* our traffic secret, from the key log */
+    uint8_t secret[32]; /* our traffic secret, from the key log */
     bool have_secret;
 };
 
@@ -45,20 +46,25 @@ int make_identities(const char *directory);
 
 /* bad_tls.c. `say` prints a line about what happened, for the test to read. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-int peer_start(struct peer *peer, const char *identity, int version); /* context and SSL, nothing sent yet; 0: done */
+int peer_start(struct peer *peer, const char *identity,
+               int version); /* context and SSL, nothing sent yet; 0: done */
 void peer_stop(struct peer *peer);
-int peer_connect(struct peer *peer);                                  /* bad_main.c: a fresh TCP connection to the victim; 0: done */
-size_t peer_output(struct peer *peer, uint8_t *data, size_t room);    /* what OpenSSL wants sent: now it is ours */
+int peer_connect(struct peer *peer); /* bad_main.c: a fresh TCP connection to the victim; 0: done */
+size_t peer_output(struct peer *peer, uint8_t *data,
+                   size_t room); /* what OpenSSL wants sent: now it is ours */
 bool raw_send(struct peer *peer, const void *data, size_t n);
-bool raw_fill(struct peer *peer, int patience_ms);                    /* bytes from the victim into `in`; false: end, reset or nothing */
-void raw_drain(struct peer *peer, int patience_ms);                   /* until the victim ends; says how */
+bool raw_fill(struct peer *peer,
+              int patience_ms); /* bytes from the victim into `in`; false: end, reset or nothing */
+void raw_drain(struct peer *peer, int patience_ms); /* until the victim ends; says how */
 void raw_reset(struct peer *peer);
 bool peer_flush(struct peer *peer);
-bool peer_handshake(struct peer *peer);                               /* says how it ended */
-bool peer_write(struct peer *peer, const void *data, size_t n);       /* seals, sends */
-int peer_read(struct peer *peer, void *data, size_t n);               /* exactly n, or what SSL_read said */
-bool peer_exchange(struct peer *peer, const char *text);              /* client: sends and reads back; server: echoes what comes */
-bool forge(struct peer *peer, uint8_t type, const void *data, size_t n, size_t padding); /* a record sealed by us */
+bool peer_handshake(struct peer *peer);                         /* says how it ended */
+bool peer_write(struct peer *peer, const void *data, size_t n); /* seals, sends */
+int peer_read(struct peer *peer, void *data, size_t n);         /* exactly n, or what SSL_read said */
+bool peer_exchange(struct peer *peer,
+                   const char *text); /* client: sends and reads back; server: echoes what comes */
+bool forge(struct peer *peer, uint8_t type, const void *data, size_t n,
+           size_t padding); /* a record sealed by us */
 void forge_start(struct peer *peer);
 
 #endif

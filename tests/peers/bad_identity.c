@@ -96,7 +96,8 @@ static int save(const char *directory, const char *name, const char *ending, X50
     return fclose(f) == 0 && done == 1 ? 0 : -1;
 }
 
-static int make_leaf(const char *directory, const struct leaf *leaf, struct authority *ours, struct authority *foreign)
+static int make_leaf(const char *directory, const struct leaf *leaf, struct authority *ours,
+                     struct authority *foreign)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *x = certificate(leaf->name, key, leaf->from, leaf->to);
@@ -120,7 +121,8 @@ static int make_leaf(const char *directory, const struct leaf *leaf, struct auth
 int make_identities(const char *directory)
 {
     struct authority ours = authority_new("meshshim test root"), foreign = authority_new("another root");
-    int result = save(directory, "ca", "pem", ours.certificate, NULL) || save(directory, "ca", "key", NULL, ours.key) ||
+    int result = save(directory, "ca", "pem", ours.certificate, NULL) ||
+                 save(directory, "ca", "key", NULL, ours.key) ||
                  save(directory, "foreign-ca", "pem", foreign.certificate, NULL);
     for (size_t i = 0; !result && i < sizeof leaves / sizeof leaves[0]; i++)
         result = make_leaf(directory, &leaves[i], &ours, &foreign);

@@ -162,10 +162,11 @@ static int usage(const char *what)
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = { { "role", 1, NULL, 'r' }, { "port", 1, NULL, 'p' },       { "ca", 1, NULL, 'a' },
-                                           { "case", 1, NULL, 'c' }, { "wire", 1, NULL, 'w' },       { "until", 1, NULL, 'u' },
-                                           { "hold", 1, NULL, 'h' }, { "identities", 1, NULL, 'i' }, { "list", 0, NULL, 'l' },
-                                           { NULL, 0, NULL, 0 } };
+    static const struct option longs[] = { { "role", 1, NULL, 'r' }, { "port", 1, NULL, 'p' },
+                                           { "ca", 1, NULL, 'a' },   { "case", 1, NULL, 'c' },
+                                           { "wire", 1, NULL, 'w' }, { "until", 1, NULL, 'u' },
+                                           { "hold", 1, NULL, 'h' }, { "identities", 1, NULL, 'i' },
+                                           { "list", 0, NULL, 'l' }, { NULL, 0, NULL, 0 } };
     struct options o = { 0 };
     const char *role = NULL, *name = NULL;
     const struct bad_case *which;

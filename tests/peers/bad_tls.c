@@ -17,7 +17,7 @@
 
 #include "base/banned.h"
 
-enum { PATIENCE = 15000 };
+enum { PATIENCE = 8000 };
 
 void say(const char *format, ...)
 {
@@ -68,7 +68,8 @@ int peer_start(struct peer *peer, const char *identity, int version)
     SSL_CTX_set_keylog_callback(context, keep_secret);
     SSL_CTX_set_mode(context, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    if (SSL_CTX_load_verify_locations(context, path, NULL) != 1 || (*identity && load(context, o->ca, identity))) {
+    if (SSL_CTX_load_verify_locations(context, path, NULL) != 1 ||
+        (*identity && load(context, o->ca, identity))) {
         ERR_print_errors_fp(stderr);
         SSL_CTX_free(context);
         return -1;
@@ -159,7 +160,9 @@ void raw_drain(struct peer *peer, int patience_ms)
     if (got == 0)
         say("the victim closed");
     else
-        say("the victim %s", errno == EAGAIN ? "said nothing more" : errno == ECONNRESET ? "reset" : strerror(errno));
+        say("the victim %s", errno == EAGAIN       ? "said nothing more"
+                             : errno == ECONNRESET ? "reset"
+                                                   : strerror(errno));
 }
 
 void raw_reset(struct peer *peer)
@@ -231,7 +234,7 @@ int peer_read(struct peer *peer, void *data, size_t n)
 bool peer_exchange(struct peer *peer, const char *text)
 {
     char data[16384];
-    size_t n = strlen(text);
+    size_t n = text ? strlen(text) : 0;
     int got;
     if (!peer->options->server) {
         if (!peer_write(peer, text, n) || peer_read(peer, data, n) != (int)n || memcmp(data, text, n) != 0) {

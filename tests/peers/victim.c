@@ -299,6 +299,7 @@ int main(int argc, char **argv)
     if (argc == 6 && strcmp(argv[1], "client") == 0)
         return client((int)strtol(argv[2], NULL, 10), strcmp(argv[3], "blocking") != 0, argv[4],
                       (int)strtol(argv[5], NULL, 10));
-    fprintf(stderr, "usage: victim server PORT blocking|epoll|edge | client PORT blocking|epoll TEXT COUNT\n");
+    fprintf(stderr,
+            "usage: victim server PORT blocking|epoll|edge | client PORT blocking|epoll TEXT COUNT\n");
     return 2;
 }

@@ -1,4 +1,5 @@
-/* Accepting: blocking and not, flags, and sockets that are waited for before their client has said anything. */
+/* Accepting: blocking and not, flags, and sockets that are waited for before their client has said anything.
+ */
 #include "trace.h"
 
 #include <errno.h>
@@ -16,7 +17,8 @@
 static void say_flags(int fd)
 {
     int status = fcntl(fd, F_GETFL), flags = fcntl(fd, F_GETFD);
-    say("NONBLOCK %d RDWR %d CLOEXEC %d", !!(status & O_NONBLOCK), (status & O_ACCMODE) == O_RDWR, flags & FD_CLOEXEC);
+    say("NONBLOCK %d RDWR %d CLOEXEC %d", !!(status & O_NONBLOCK), (status & O_ACCMODE) == O_RDWR,
+        flags & FD_CLOEXEC);
 }
 
 static void say_accepted(const char *call, int fd)

@@ -112,3 +112,17 @@ size_t fill(int fd, struct stream *stream)
     free(data);
     return total;
 }
+
+int file_of(size_t size)
+{
+    FILE *f = tmpfile();
+    int fd = f ? dup(fileno(f)) : -1;
+    struct stream stream = stream_of(33);
+    char *data = malloc(size);
+    stream_make(&stream, data, size);
+    if (fd < 0 || write(fd, data, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET))
+        fail("temporary file");
+    free(data);
+    fclose(f);
+    return fd;
+}

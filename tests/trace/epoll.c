@@ -13,29 +13,6 @@
 #include "base/banned.h"
 #include "scripts.h"
 
-static int set_of(int fd, uint32_t events, uint64_t data)
-{
-    int ep = epoll_create1(EPOLL_CLOEXEC);
-    say_epoll_ctl(ep, EPOLL_CTL_ADD, fd, events, data);
-    return ep;
-}
-
-/* The peer sends `text` when told, waits until it has arrived, and says so. */
-static void send_when_told(struct side *s, int fd, const char *text)
-{
-    meet(s);
-    if (send(fd, text, strlen(text), 0) != (ssize_t)strlen(text))
-        fail("send");
-    settle(fd);
-    meet(s);
-}
-
-static void let_peer_send(struct side *s)
-{
-    meet(s);
-    meet(s);
-}
-
 void script_epoll_level(struct side *s)
 {
     int fd = connected_nonblocking(s);
@@ -50,73 +27,7 @@ void script_epoll_level(struct side *s)
         say_recv(fd, 20, 0);
         say_epoll(ep, NOTHING);
     } else {
-        send_when_told(s, fd, "level");
-    }
-    meet(s);
-}
-
-void script_epoll_edge(struct side *s)
-{
-    int fd = connected_nonblocking(s);
-    if (s->client) {
-        int ep = set_of(fd, EPOLLIN | EPOLLOUT | EPOLLET, 1);
-        say_epoll(ep, SOON);
-        say_epoll(ep, NOTHING);
-        let_peer_send(s);
-        say_epoll(ep, SOON);
-        say_epoll(ep, NOTHING);
-        say_recv(fd, 20, 0);
-        say_recv(fd, 20, 0);
-        let_peer_send(s);
-        say_epoll(ep, SOON);
-        say_recv(fd, 20, 0);
-    } else {
-        send_when_told(s, fd, "one edge");
-        send_when_told(s, fd, "another");
-    }
-    meet(s);
-}
-
-/* A partial read brings no new edge; new data does. */
-void script_epoll_edge_partial_read(struct side *s)
-{
-    int fd = connected_nonblocking(s);
-    if (s->client) {
-        int ep = set_of(fd, EPOLLIN | EPOLLET, 1);
-        let_peer_send(s);
-        say_epoll(ep, SOON);
-        say_recv(fd, 3, 0);
-        say_epoll(ep, NOTHING);
-        let_peer_send(s);
-        say_epoll(ep, SOON);
-        say_recv(fd, 100, 0);
-        say_recv(fd, 100, 0);
-        say_epoll(ep, NOTHING);
-    } else {
-        send_when_told(s, fd, "abcdefgh");
-        send_when_told(s, fd, "ijkl");
-    }
-    meet(s);
-}
-
-/* Re-arming with MOD raises the event again while there is something to read. */
-void script_epoll_edge_rearm(struct side *s)
-{
-    int fd = connected_nonblocking(s);
-    if (s->client) {
-        int ep = set_of(fd, EPOLLIN | EPOLLET, 1);
-        let_peer_send(s);
-        say_epoll(ep, SOON);
-        say_epoll_ctl(ep, EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLET, 2);
-        say_epoll(ep, SOON);
-        say_recv(fd, 1, 0);
-        say_epoll_ctl(ep, EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLET, 3);
-        say_epoll(ep, SOON);
-        say_recv(fd, 100, 0);
-        say_epoll_ctl(ep, EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLET, 4);
-        say_epoll(ep, NOTHING);
-    } else {
-        send_when_told(s, fd, "rearm");
+        deliver(s, fd, "level");
     }
     meet(s);
 }
@@ -140,34 +51,8 @@ void script_epoll_oneshot(struct side *s)
         say_epoll(ep, NOTHING);
         say_recv(fd, 100, 0);
     } else {
-        send_when_told(s, fd, "first");
-        send_when_told(s, fd, "second");
-    }
-    meet(s);
-}
-
-void script_epoll_rdhup(struct side *s)
-{
-    int fd = connected_nonblocking(s);
-    if (s->client) {
-        int ep = set_of(fd, EPOLLIN | EPOLLRDHUP | EPOLLET, 1);
-        let_peer_send(s);
-        say_epoll(ep, SOON);
-        meet(s);
-        meet(s);
-        await(fd, POLLRDHUP);
-        say_epoll(ep, SOON);
-        say_recv(fd, 100, 0);
-        say_recv(fd, 100, 0);
-        say_epoll(ep, NOTHING);
-        shutdown(fd, SHUT_WR);
-        say_epoll(ep, SOON);
-    } else {
-        send_when_told(s, fd, "last words");
-        meet(s);
-        shutdown(fd, SHUT_WR);
-        settle(fd);
-        meet(s);
+        deliver(s, fd, "first");
+        deliver(s, fd, "second");
     }
     meet(s);
 }
@@ -189,7 +74,7 @@ void script_epoll_nested(struct side *s)
         say_epoll(outer, NOTHING);
         say_poll(inner, POLLIN, 0);
     } else {
-        send_when_told(s, fd, "nested");
+        deliver(s, fd, "nested");
     }
     meet(s);
 }
@@ -210,8 +95,8 @@ void script_epoll_two_sets(struct side *s)
         say_epoll(one, NOTHING);
         say_epoll(two, SOON);
     } else {
-        send_when_told(s, fd, "both");
-        send_when_told(s, fd, "one");
+        deliver(s, fd, "both");
+        deliver(s, fd, "one");
     }
     meet(s);
 }
@@ -231,7 +116,7 @@ void script_epoll_dup(struct side *s)
         await(copy, POLLIN);
         say("events on the copy: %s", say_epoll(ep, SOON) >= 1 ? "yes" : "no");
     } else {
-        send_when_told(s, fd, "duplicate");
+        deliver(s, fd, "duplicate");
     }
     meet(s);
 }
@@ -247,7 +132,8 @@ void script_epoll_ctl_errors(struct side *s)
     say_epoll_ctl(900, EPOLL_CTL_ADD, fd, EPOLLIN, 1);
     say_epoll_ctl(fd, EPOLL_CTL_ADD, fd, EPOLLIN, 1);
     say_epoll_ctl(ep, EPOLL_CTL_ADD, ep, EPOLLIN, 1);
-    say("a plain file: %s", epoll_ctl(ep, EPOLL_CTL_ADD, file, &(struct epoll_event){ .events = EPOLLIN }) ? "refused" : "taken");
+    say("a plain file: %s",
+        epoll_ctl(ep, EPOLL_CTL_ADD, file, &(struct epoll_event){ .events = EPOLLIN }) ? "refused" : "taken");
     said("epoll_ctl(bad op)", epoll_ctl(ep, 9, fd, &(struct epoll_event){ .events = EPOLLIN }));
     said("epoll_ctl(NULL)", epoll_ctl(ep, EPOLL_CTL_MOD, fd, NULL));
     said("epoll_ctl(DEL, NULL)", epoll_ctl(ep, EPOLL_CTL_DEL, fd, NULL));
@@ -272,7 +158,7 @@ void script_epoll_pwait(struct side *s)
         say_events("epoll_pwait2", epoll_pwait2(ep, events, 4, &limit, NULL), events);
         say_events("epoll_pwait2", epoll_pwait2(ep, events, 4, NULL, NULL), events);
     } else {
-        send_when_told(s, fd, "pwait");
+        deliver(s, fd, "pwait");
     }
     meet(s);
 }
@@ -291,44 +177,6 @@ void script_epoll_reused_descriptor(struct side *s)
     say_epoll_ctl(ep, EPOLL_CTL_MOD, fresh, EPOLLIN, 2);
     say_epoll_ctl(ep, EPOLL_CTL_ADD, fresh, EPOLLOUT, 3);
     say_epoll(ep, SOON);
-    meet(s);
-}
-
-/* Full, then drained: one edge for writing. */
-void script_epoll_edge_out_after_full(struct side *s)
-{
-    int fd = connected_nonblocking(s);
-    struct stream stream = stream_of(9);
-    uint64_t total;
-    small_buffers(fd);
-    if (s->client) {
-        int ep = set_of(fd, EPOLLOUT | EPOLLET, 1);
-        say_epoll(ep, SOON);
-        do
-            total = fill(fd, &stream);
-        while (epoll_wait(ep, &(struct epoll_event){ 0 }, 1, NOTHING) == 1);
-        tell(s, &total, sizeof total);
-        say_epoll(ep, SOON);
-        while (stream.at < 1 << 20) {
-            char data[5000];
-            ssize_t sent;
-            stream_make(&stream, data, sizeof data);
-            sent = send(fd, data, sizeof data, 0);
-            if (sent > 0)
-                stream_sent(&stream, (size_t)sent);
-            else if (epoll_wait(ep, &(struct epoll_event){ 0 }, 1, SOON) != 1)
-                fail("no edge after %llu bytes", (unsigned long long)stream.at);
-        }
-        shutdown(fd, SHUT_WR);
-    } else {
-        char data[3000];
-        ssize_t got;
-        hear(s, &total, sizeof total);
-        while (await(fd, POLLIN), (got = recv(fd, data, sizeof data, 0)) != 0)
-            if (got > 0 && !stream_got(&stream, data, (size_t)got))
-                fail("wrong byte at %llu", (unsigned long long)stream.at);
-        say("all: %d", stream.at >= 1 << 20);
-    }
     meet(s);
 }
 
@@ -385,7 +233,7 @@ void script_epoll_add_while_waiting(struct side *s)
         pthread_join(thread, &result);
         say("the thread got %d", (int)(intptr_t)result);
     } else {
-        send_when_told(s, fd, "wake");
+        deliver(s, fd, "wake");
     }
     meet(s);
 }
@@ -414,34 +262,6 @@ void script_epoll_level_small_parts(struct side *s)
     } else {
         meet(s);
         send_stream(fd, 11, TOTAL, TOTAL);
-    }
-    meet(s);
-}
-
-/* Edge-triggered reader: on each edge until a short count, as nginx does. */
-void script_epoll_edge_until_short(struct side *s)
-{
-    enum { TOTAL = 3 * 1024 * 1024 };
-    int fd = connected_nonblocking(s);
-    if (s->client) {
-        struct stream stream = stream_of(12);
-        int ep = set_of(fd, EPOLLIN | EPOLLRDHUP | EPOLLET, 1);
-        static char part[16384];
-        meet(s);
-        while (stream.at < TOTAL) {
-            ssize_t got;
-            if (epoll_wait(ep, &(struct epoll_event){ 0 }, 1, SOON) != 1)
-                fail("an edge was lost after %llu bytes", (unsigned long long)stream.at);
-            do {
-                got = recv(fd, part, sizeof part, 0);
-                if (got > 0 ? !stream_got(&stream, part, (size_t)got) : got < 0 && errno != EAGAIN)
-                    fail("recv gave %zd after %llu bytes", got, (unsigned long long)stream.at);
-            } while (got == sizeof part);
-        }
-        say("%llu bytes #%08x", (unsigned long long)stream.at, stream.sum);
-    } else {
-        meet(s);
-        send_stream(fd, 12, TOTAL, 100000);
     }
     meet(s);
 }

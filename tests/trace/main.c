@@ -3,7 +3,8 @@
  *
  *   trace --list
  *   trace NAME                                            plain
- *   trace --preload LIBS --client INI --server INI NAME   meshed: LD_PRELOAD and MESHSHIM_CONFIG of each process
+ *   trace --preload LIBS --client INI --server INI NAME   meshed: LD_PRELOAD and MESHSHIM_CONFIG of each
+ * process
  *
  * tests/integration/trace.sh compares the two.
  */
@@ -170,7 +171,8 @@ static int drive(const struct options *o)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: trace --list | [--preload LIBS --client INI --server INI] [--patience SECONDS] NAME\n");
+    fprintf(stderr,
+            "usage: trace --list | [--preload LIBS --client INI --server INI] [--patience SECONDS] NAME\n");
     return 2;
 }
 

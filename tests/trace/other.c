@@ -22,7 +22,8 @@ void script_udp(struct side *s)
     socklen_t length = sizeof address;
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
     char byte;
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) || getsockname(fd, (struct sockaddr *)&address, &length))
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) ||
+        getsockname(fd, (struct sockaddr *)&address, &length))
         fail("bind");
     if (s->client) {
         hear(s, &address, sizeof address);
@@ -62,7 +63,8 @@ void script_unix_listener(struct side *s)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     int listener = socket(AF_UNIX, SOCK_STREAM, 0), fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), end;
-    snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "meshshim-trace-%d", getpid()); /* abstract: no file */
+    snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "meshshim-trace-%d",
+             getpid()); /* abstract: no file */
     said("bind", bind(listener, (struct sockaddr *)&address, sizeof address));
     said("listen", listen(listener, 1));
     said("connect", connect(fd, (struct sockaddr *)&address, sizeof address));

@@ -20,13 +20,16 @@ struct bit {
 };
 
 static const struct bit event_bits[] = {
-    { EPOLLIN, "IN" },       { EPOLLOUT, "OUT" },         { EPOLLPRI, "PRI" },         { EPOLLERR, "ERR" },
-    { EPOLLHUP, "HUP" },     { EPOLLRDHUP, "RDHUP" },     { POLLNVAL, "NVAL" },        { EPOLLET, "ET" },
-    { EPOLLONESHOT, "ONESHOT" }, { EPOLLEXCLUSIVE, "EXCLUSIVE" }, { EPOLLRDNORM, "RDNORM" }, { 0, NULL },
+    { EPOLLIN, "IN" },           { EPOLLOUT, "OUT" },
+    { EPOLLPRI, "PRI" },         { EPOLLERR, "ERR" },
+    { EPOLLHUP, "HUP" },         { EPOLLRDHUP, "RDHUP" },
+    { POLLNVAL, "NVAL" },        { EPOLLET, "ET" },
+    { EPOLLONESHOT, "ONESHOT" }, { EPOLLEXCLUSIVE, "EXCLUSIVE" },
+    { EPOLLRDNORM, "RDNORM" },   { 0, NULL },
 };
 static const struct bit flag_bits[] = {
-    { MSG_PEEK, "PEEK" },   { MSG_WAITALL, "WAITALL" },   { MSG_DONTWAIT, "DONTWAIT" }, { MSG_TRUNC, "TRUNC" },
-    { MSG_MORE, "MORE" },   { MSG_NOSIGNAL, "NOSIGNAL" }, { MSG_EOR, "EOR" },           { 0, NULL },
+    { MSG_PEEK, "PEEK" }, { MSG_WAITALL, "WAITALL" },   { MSG_DONTWAIT, "DONTWAIT" }, { MSG_TRUNC, "TRUNC" },
+    { MSG_MORE, "MORE" }, { MSG_NOSIGNAL, "NOSIGNAL" }, { MSG_EOR, "EOR" },           { 0, NULL },
 };
 
 /* Names joined by '|', "0" for none. */
@@ -144,9 +147,9 @@ void say_address(const char *call, int result, const struct sockaddr_in *address
     }
     inet_ntop(AF_INET, &address->sin_addr, host, sizeof host);
     say("%s = %d %s %s %s", call, result, address->sin_family == AF_INET ? "INET" : "another family", host,
-        address->sin_port == 0                       ? "no port"
+        address->sin_port == 0                        ? "no port"
         : address->sin_port == side->address.sin_port ? "the listener's port"
-                                                     : "some port");
+                                                      : "some port");
 }
 
 short say_poll(int fd, short events, int timeout)
@@ -172,11 +175,13 @@ void say_events(const char *call, int n, const struct epoll_event *events)
         return;
     }
     text[0] = 0;
-    for (uint64_t key = 0; key < 16; key++) /* in the order of their data: the kernel's order is not promised */
+    for (uint64_t key = 0; key < 16;
+         key++) /* in the order of their data: the kernel's order is not promised */
         for (int i = 0; i < n; i++)
             if (events[i].data.u64 == key)
-                used += (size_t)snprintf(text + used, sizeof text - used, " [%llu %s]", (unsigned long long)key,
-                                         names(event_bits, events[i].events, bits, sizeof bits));
+                used +=
+                    (size_t)snprintf(text + used, sizeof text - used, " [%llu %s]", (unsigned long long)key,
+                                     names(event_bits, events[i].events, bits, sizeof bits));
     say("%s = %d%s", call, n, text);
 }
 
@@ -194,7 +199,8 @@ int say_epoll_ctl(int ep, int op, int fd, uint32_t events, uint64_t data)
     struct epoll_event event = { .events = events, .data.u64 = data };
     char call[160], bits[96];
     int result = epoll_ctl(ep, op, fd, &event);
-    snprintf(call, sizeof call, "epoll_ctl(%s, %s)", ops[op & 3], names(event_bits, events, bits, sizeof bits));
+    snprintf(call, sizeof call, "epoll_ctl(%s, %s)", ops[op & 3],
+             names(event_bits, events, bits, sizeof bits));
     return (int)said(call, result);
 }
 
@@ -227,4 +233,39 @@ void say_signals(void)
 {
     say("SIGPIPE %d", (int)pipes);
     pipes = 0;
+}
+
+int say_connect(int fd, const struct sockaddr_in *address)
+{
+    return (int)said("connect", connect(fd, (const struct sockaddr *)address, sizeof *address));
+}
+
+void say_names(int fd, const struct side *s)
+{
+    struct sockaddr_in address = { 0 };
+    socklen_t length = sizeof address;
+    say_address("getpeername", getpeername(fd, (struct sockaddr *)&address, &length), &address, s);
+    length = sizeof address;
+    say_address("getsockname", getsockname(fd, (struct sockaddr *)&address, &length), &address, s);
+}
+
+/* Reads until the peer ends; one line with everything. */
+void say_all(int fd)
+{
+    size_t room = 1 << 20, have = 0;
+    char *data = malloc(room);
+    ssize_t got;
+    while ((got = recv(fd, data + have, room - have, 0)) > 0 ||
+           (got < 0 && errno == EAGAIN && await(fd, POLLIN)))
+        have += got > 0 ? (size_t)got : 0;
+    say_bytes("everything", (ssize_t)have, data);
+    said("then", got);
+    free(data);
+}
+
+int set_of(int fd, uint32_t events, uint64_t data)
+{
+    int ep = epoll_create1(EPOLL_CLOEXEC);
+    say_epoll_ctl(ep, EPOLL_CTL_ADD, fd, events, data);
+    return ep;
 }

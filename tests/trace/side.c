@@ -70,7 +70,8 @@ int bound_port(struct sockaddr_in *address)
     int fd = tcp_socket(0);
     socklen_t length = sizeof *address;
     *address = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    if (bind(fd, (struct sockaddr *)address, sizeof *address) || getsockname(fd, (struct sockaddr *)address, &length))
+    if (bind(fd, (struct sockaddr *)address, sizeof *address) ||
+        getsockname(fd, (struct sockaddr *)address, &length))
         fail("bind");
     return fd;
 }
@@ -196,4 +197,43 @@ int run_side(const struct script *script, bool client, int control)
     meet(&side);
     say("end");
     return 0;
+}
+
+/* Sends when the peer is ready for it, and says when it has arrived. */
+void deliver(struct side *s, int fd, const char *text)
+{
+    meet(s);
+    if (send(fd, text, strlen(text), 0) != (ssize_t)strlen(text))
+        fail("send");
+    settle(fd);
+    meet(s);
+}
+
+void delivered(struct side *s, int fd)
+{
+    let_peer_send(s);
+    await(fd, POLLIN);
+}
+
+void let_peer_send(struct side *s)
+{
+    meet(s);
+    meet(s);
+}
+
+/* The server's part where the client's connect is the point: accept, then one message each way. */
+void serve_one(struct side *s)
+{
+    int fd = accepted(s);
+    say_recv(fd, 100, 0);
+    say_send(fd, "answer", 0);
+    meet(s);
+}
+
+void ask_one(struct side *s, int fd)
+{
+    nonblocking(fd, false);
+    say_send(fd, "question", 0);
+    say_recv(fd, 100, 0);
+    meet(s);
 }

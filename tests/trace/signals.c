@@ -1,4 +1,5 @@
-/* Signals while a call is blocked. The timer repeats, so one that comes before the call is followed by one inside it. */
+/* Signals while a call is blocked. The timer repeats, so one that comes before the call is followed by one
+ * inside it. */
 #include "trace.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /*
  * What a script may use.
  *
- * A script is one function that two processes run in lock step, the client and the server. Each prints a line a
- * step; the whole must be the same with and without meshshim. Print only what plain TCP itself promises: where the
- * kernel's timing decides a number, print what must hold of it.
+ * A script is one function that two processes run in lock step, the client and the server. Each prints a line
+ * a step; the whole must be the same with and without meshshim. Print only what plain TCP itself promises:
+ * where the kernel's timing decides a number, print what must hold of it.
  */
 #ifndef TRACE_H
 #define TRACE_H
@@ -34,31 +34,37 @@ extern const struct script scripts[];
 extern const size_t script_count;
 
 enum {
-    SOON = 8000,   /* milliseconds given to something that must happen */
-    NOTHING = 30,  /* milliseconds in which nothing may happen */
-    TICK = 15,     /* milliseconds between two timer signals */
+    SOON = 8000,  /* milliseconds given to something that must happen */
+    NOTHING = 30, /* milliseconds in which nothing may happen */
+    TICK = 15,    /* milliseconds between two timer signals */
 };
 
 /* side.c: the two processes and their connection. */
 int run_side(const struct script *script, bool client, int control);
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-void meet(struct side *side);                        /* both get here before either goes on */
+void meet(struct side *side); /* both get here before either goes on */
 void tell(struct side *side, const void *data, size_t n);
 void hear(struct side *side, void *data, size_t n);
-int connected(struct side *side);                    /* an established connection over which bytes went both ways */
+int connected(struct side *side); /* an established connection over which bytes went both ways */
 int connected_nonblocking(struct side *side);
-int accepted(struct side *side);                     /* accept on the listener */
+int accepted(struct side *side); /* accept on the listener */
 int tcp_socket(int flags);
 int listen_on(struct sockaddr_in *address, int backlog);
-int bound_port(struct sockaddr_in *address);         /* a socket that holds a port on which nobody listens */
-void settle(int fd);                                 /* until the peer's kernel has all that this one sent */
-short await(int fd, short events);                   /* until poll says one of events (or ERR, HUP) */
+int bound_port(struct sockaddr_in *address); /* a socket that holds a port on which nobody listens */
+void settle(int fd);                         /* until the peer's kernel has all that this one sent */
+short await(int fd, short events);           /* until poll says one of events (or ERR, HUP) */
+void deliver(struct side *side, int fd,
+             const char *text);            /* sends when the peer is ready for it, until it is there */
+void delivered(struct side *side, int fd); /* the peer's part: readable now */
+void let_peer_send(struct side *side);     /* the same without looking */
+void serve_one(struct side *side);         /* accept, then one message each way */
+void ask_one(struct side *side, int fd);   /* its client */
 void nonblocking(int fd, bool on);
 void small_buffers(int fd);
 
 /* say.c: a line a step. Every say_… performs the call, prints it with its result, and keeps errno. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-long said(const char *call, long result);            /* "call = 5" or "call = -1 EAGAIN" */
+long said(const char *call, long result); /* "call = 5" or "call = -1 EAGAIN" */
 ssize_t say_send(int fd, const char *text, int flags);
 ssize_t say_recv(int fd, size_t n, int flags);
 ssize_t say_read(int fd, size_t n);
@@ -71,8 +77,12 @@ void say_events(const char *call, int n, const struct epoll_event *events);
 void say_so_error(int fd);
 void say_option(int fd, int level, int name, const char *label);
 int say_epoll_ctl(int ep, int op, int fd, uint32_t events, uint64_t data);
+int set_of(int fd, uint32_t events, uint64_t data); /* an epoll set with this one in it */
 void say_close(int fd);
-void say_signals(void);                              /* SIGPIPE and SIGALRM since the last time */
+int say_connect(int fd, const struct sockaddr_in *address);
+void say_names(int fd, const struct side *side); /* getpeername, getsockname */
+void say_all(int fd);                            /* everything until the end, in one line */
+void say_signals(void);                          /* SIGPIPE and SIGALRM since the last time */
 uint32_t checksum(const void *data, size_t n);
 
 /* bulk.c: content that can be told apart wherever it is cut. */
@@ -81,15 +91,17 @@ struct stream {
     uint32_t seed, sum;
 };
 struct stream stream_of(uint32_t seed);
-void stream_make(struct stream *stream, void *data, size_t n);         /* the next n bytes; does not advance */
+void stream_make(struct stream *stream, void *data, size_t n); /* the next n bytes; does not advance */
 void stream_sent(struct stream *stream, size_t n);
-bool stream_got(struct stream *stream, const void *data, size_t n);    /* advances; false: not the expected bytes */
-void send_stream(int fd, uint32_t seed, size_t total, size_t piece);   /* blocking or not, waits by poll */
-void recv_stream(int fd, uint32_t seed, size_t total, size_t piece);   /* prints one line */
-size_t fill(int fd, struct stream *stream);                            /* writes until the socket is full, and stays so */
+bool stream_got(struct stream *stream, const void *data,
+                size_t n); /* advances; false: not the expected bytes */
+void send_stream(int fd, uint32_t seed, size_t total, size_t piece); /* blocking or not, waits by poll */
+void recv_stream(int fd, uint32_t seed, size_t total, size_t piece); /* prints one line */
+int file_of(size_t size);                                            /* a temporary file with stream 33 */
+size_t fill(int fd, struct stream *stream); /* writes until the socket is full, and stays so */
 
 /* signals.c */
-void tick_start(int flags);                                            /* SIGALRM every TICK, sigaction flags */
+void tick_start(int flags); /* SIGALRM every TICK, sigaction flags */
 void tick_stop(void);
 extern volatile sig_atomic_t ticks, pipes;
 extern void (*volatile on_tick)(void);

@@ -1,0 +1,50 @@
+#!/bin/bash
+# Peers that misbehave, against an unmodified program that is preloaded: the right errno, one sentence, nothing in the clear, and
+# the other connections unharmed. What is right stands in tests/peers/cases.txt.
+# timeout: 400
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/peers/peers.sh
+. "$top/tests/peers/peers.sh"
+quick_mesh
+[ "$(basename "$B")" = asan ] && export ASAN_OPTIONS=${ASAN_OPTIONS/detect_leaks=0/detect_leaks=1}
+
+serve() { # MODE: a victim, and one honest client that talks to it all the time
+    local mode=$1 port case outcome sentence server good
+    port=$(free_port)
+    log=$work/mesh-$mode.log
+    : >"$log"
+    MESHSHIM_LOG_FILE=$log spawn "victim-$mode" mesh server "$victim" server "$port" "$mode"
+    server=$spawned
+    wait_port "$port"
+    spawn "good-$mode" "$badpeer" --role client --port "$port" --ca "$work/ca" --case honest --until "$work/enough-$mode"
+    good=$spawned
+    while read -r case outcome sentence; do
+        against_server "bad_peers/client/$mode/$case" "$case" "$outcome" "$sentence" "$port" "$work/victim-$mode.log" "$log"
+    done < <(cases client)
+    touch "$work/enough-$mode"
+    if gone "$good" 10 && grep -q '^exchanged [1-9]' "$work/good-$mode.log"; then
+        ok "bad_peers/client/$mode: an honest client was served all the time"
+    else
+        not_ok "bad_peers/client/$mode: the honest client was harmed: $(tail -n 1 "$work/good-$mode.log")"
+    fi
+    kill "$server"
+    if gone "$server" 10 && wait "$server"; then
+        ok "bad_peers/client/$mode: the victim ended well"
+    else
+        not_ok "bad_peers/client/$mode: the victim ended badly"
+        tail -n 30 "$work/victim-$mode.log" | sed 's/^/#   /'
+    fi
+}
+
+for mode in blocking edge; do
+    serve $mode
+done
+for mode in blocking epoll; do
+    log=$work/mesh-client-$mode.log
+    : >"$log"
+    while read -r case outcome sentence; do
+        against_client "bad_peers/server/$mode/$case" "$case" "$outcome" "$sentence" "$mode" "$log"
+    done < <(cases server)
+done
+[ "$failures" -eq 0 ]
