@@ -91,6 +91,8 @@ static void judge_inbound(const struct subject *s, const struct inbound_policy *
     if (inbound->mtls == MTLS_OFF && (!inbound->port || says(s, view.name, "mtls")))
         finding_add(s->list, MSH0112, line,
                     "[%s] mtls is off, so anybody is let in; make it strict, or permissive on the way there", view.name);
+    if (inbound->mtls == MTLS_OFF)
+        return; /* nothing of what follows has an effect */
     if (inbound->port && !says(s, view.name, "allow"))
         view.identities = &none;
     if (inbound->port && !says(s, view.name, "tolerate_truncation"))
@@ -113,14 +115,8 @@ static void judge_endpoints(const struct subject *s, const struct service *servi
     for (size_t i = 0; i < service->endpoint_count; i++) {
         const struct endpoint *endpoint = &service->endpoints[i];
         if (is_local(endpoint))
-            finding_add(s->list, MSH0132, line, "[%s] endpoint %s is this machine; is the file for this machine alone?",
+            finding_add(s->list, MSH0131, line, "[%s] endpoint %s is this machine; is the file for this machine alone?",
                         section, endpoint->text);
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(endpoint->text, service->endpoints[j].text) != 0)
-                continue;
-            finding_add(s->list, MSH0131, line, "[%s] endpoint %s is listed twice; remove one", section, endpoint->text);
-            break;
-        }
     }
 }
 
@@ -166,7 +162,7 @@ static void judge_host(const struct subject *s, const struct service_record *inn
             continue;
         host_write(host, &small);
         host_write(other, &large);
-        finding_add(s->list, MSH0133, host->line,
+        finding_add(s->list, MSH0132, host->line,
                     "[service %s] %s lies inside %s of [service %s]; the more specific one wins: is that meant?",
                     inner->service.name, buf_text(&small), buf_text(&large), outer->service.name);
         break;

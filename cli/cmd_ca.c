@@ -286,12 +286,12 @@ const struct command command_ca_init = {
     "ca init", "", "A new root of trust: an ECDSA P-256 key and its certificate",
     "The directory is made with mode 0700 and the key with 0600. An authority that is there already is\n"
     "never overwritten. Whoever holds the key can be anybody in the mesh: keep it off its machines.",
-    init_rows, run_init,
+    init_rows, run_init, false,
 };
 
 const struct command command_ca_issue = {
     "ca issue", "", "An identity for one workload, signed by the root",
     "Each run makes a new key. Existing files are replaced, each as a whole, the certificate last: programs\n"
     "that watch cert.pem find the key that belongs to it. Put the three paths into [workload] of mesh.ini.",
-    issue_rows, run_issue,
+    issue_rows, run_issue, false,
 };

@@ -248,5 +248,5 @@ const struct command command_check = {
     "✓ is well, ! is doubtful, ✗ must be mended (exit status 1). Looked at: the library, its OpenSSL, the\n"
     "configuration, the identity's files, the runtime directory, kernel TLS, the environment and, where one is\n"
     "named, whether that program can be meshed. Nothing is changed.",
-    rows, run,
+    rows, run, false,
 };

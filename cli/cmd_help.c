@@ -93,5 +93,5 @@ static const struct option_row rows[] = {
 };
 
 const struct command command_help = {
-    "help", "[COMMAND]", "What each command does, and its options", "", rows, run,
+    "help", "[COMMAND]", "What each command does, and its options", "", rows, run, false,
 };

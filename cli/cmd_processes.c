@@ -5,6 +5,7 @@
 #include "options.h"
 #include "render.h"
 #include "runtime.h"
+#include "stats/json.h"
 
 #include "base/banned.h"
 
@@ -18,7 +19,7 @@ struct request {
     enum format format;
     bool verbose;
     size_t answered, failed, stale;
-    struct json_writer json;
+    struct json_stream json;
 };
 
 static void name_of(const struct process *process, char *name, size_t room)
@@ -54,19 +55,26 @@ static void show_table(const struct process *process, const struct buf *body)
     json_free(json);
 }
 
+/* A value that is JSON already. */
+static void add_raw(struct json_stream *stream, const char *key, const struct buf *value)
+{
+    buf_printf(stream->out, "%s\"%s\":%s", stream->comma ? "," : "", key, buf_text(value));
+    stream->comma = true;
+}
+
 /* The answer as it came where it is JSON, else as a string: the whole stays JSON. */
 static void show_json(struct request *request, const struct process *process, const struct buf *body)
 {
     struct json *json = json_parse(buf_text(body), body->length);
-    json_open(&request->json, NULL, '{');
+    json_begin_object(&request->json, NULL);
     if (process->pid)
-        json_put_number(&request->json, "pid", process->pid);
-    json_put_text(&request->json, "socket", process->socket);
+        json_add_uint(&request->json, "pid", (uint64_t)process->pid);
+    json_add_string(&request->json, "socket", process->socket);
     if (json)
-        json_put_raw(&request->json, "answer", buf_text(body), body->length);
+        add_raw(&request->json, "answer", body);
     else
-        json_put_text(&request->json, "answer", buf_text(body));
-    json_close(&request->json, '}');
+        json_add_string(&request->json, "answer", buf_text(body));
+    json_end_object(&request->json);
     json_free(json);
 }
 
@@ -130,15 +138,15 @@ static void ask_one(struct request *request)
 static int ask_and_tell(struct request *request, const char *directory)
 {
     struct buf out = BUF_INIT;
-    request->json = (struct json_writer){ &out, false };
-    json_open(&request->json, NULL, '{');
-    json_open(&request->json, "processes", '[');
+    request->json = json_stream_to(&out);
+    json_begin_object(&request->json, NULL);
+    json_begin_array(&request->json, "processes");
     if (request->socket)
         ask_one(request);
     else
         ask_all(request, directory);
-    json_close(&request->json, ']');
-    json_close(&request->json, '}');
+    json_end_array(&request->json);
+    json_end_object(&request->json);
     if (request->format == FORMAT_JSON)
         printf("%s\n", buf_text(&out));
     buf_free(&out);
@@ -200,7 +208,7 @@ static const struct option_row rows[] = {
     {                                                                                                              \
         return run_question(self, argc, argv, (struct question){ method, path });                                  \
     }                                                                                                              \
-    const struct command command_##name = { #name, "", summary, details, rows, run_##name };
+    const struct command command_##name = { #name, "", summary, details, rows, run_##name, false };
 
 QUESTION(connections, "GET", "/connections", "The connections of each meshed process now", "")
 QUESTION(identity, "GET", "/identity", "Who each meshed process is, and until when",

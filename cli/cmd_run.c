@@ -114,5 +114,5 @@ const struct command command_run = {
     "set-uid and set-gid programs and those with file capabilities. A script is judged by its interpreter.\n"
     "Else LD_PRELOAD (in front of what it holds) and MESHSHIM_CONFIG are set and the program takes meshctl's\n"
     "place: same process id, same exit status.",
-    rows, run,
+    rows, run, true,
 };

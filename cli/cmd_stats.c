@@ -157,5 +157,5 @@ const struct command command_stats = {
     "back for outbound connections, last byte received to first byte answered for inbound ones.\n"
     "Failures are told by reason under their row. -o json prints what the socket's /stats gives, -o prometheus\n"
     "what /metrics gives.",
-    rows, run,
+    rows, run, false,
 };

@@ -43,5 +43,5 @@ static const struct option_row rows[] = {
 
 const struct command command_version = {
     "version", "", "Versions of meshctl, the library and their OpenSSL",
-    "The library carries an OpenSSL of its own: its security fixes come with a new build of the library.", rows, run,
+    "The library carries an OpenSSL of its own: its security fixes come with a new build of the library.", rows, run, false,
 };

@@ -24,6 +24,7 @@ struct command {
     const char *details;              /* paragraphs for `meshctl help CMD`; "" where there are none */
     const struct option_row *options; /* ends with a row without a name; NULL: none but --help */
     int (*run)(const struct command *self, int argc, char **argv); /* argv[0] is the command's last word */
+    bool runs_another; /* its first argument is a program: options behind it are the program's */
 };
 
 /* Every command, in the order of `meshctl help`. */

@@ -3,8 +3,8 @@
 
 #include <stdarg.h>
 
-#include "json.h"
 #include "render.h"
+#include "stats/json.h"
 
 #include "base/banned.h"
 
@@ -86,22 +86,22 @@ void findings_write_text(const struct findings_list *list)
 void findings_write_json(const struct findings_list *list)
 {
     struct buf out = BUF_INIT;
-    struct json_writer w = { &out, false };
+    struct json_stream json = json_stream_to(&out);
 
-    json_open(&w, NULL, '{');
-    json_open(&w, "findings", '[');
+    json_begin_object(&json, NULL);
+    json_begin_array(&json, "findings");
     for (size_t i = 0; i < list->count; i++) {
         const struct finding *finding = &list->items[i];
-        json_open(&w, NULL, '{');
-        json_put_text(&w, "code", codes[finding->code].name);
-        json_put_text(&w, "severity", severity_name(codes[finding->code].severity));
-        json_put_text(&w, "file", list->file);
-        json_put_number(&w, "line", finding->line);
-        json_put_text(&w, "message", finding->text);
-        json_close(&w, '}');
+        json_begin_object(&json, NULL);
+        json_add_string(&json, "code", codes[finding->code].name);
+        json_add_string(&json, "severity", severity_name(codes[finding->code].severity));
+        json_add_string(&json, "file", list->file);
+        json_add_uint(&json, "line", finding->line);
+        json_add_string(&json, "message", finding->text);
+        json_end_object(&json);
     }
-    json_close(&w, ']');
-    json_close(&w, '}');
+    json_end_array(&json);
+    json_end_object(&json);
     printf("%s\n", buf_text(&out));
     buf_free(&out);
 }

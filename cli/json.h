@@ -1,4 +1,4 @@
-/* A reader of JSON into a tree, and a writer that keeps the commas. */
+/* A reader of JSON into a tree. (Writing it: stats/json.h.) */
 #ifndef MESHCTL_JSON_H
 #define MESHCTL_JSON_H
 
@@ -27,17 +27,5 @@ const struct json *json_get(const struct json *object, const char *key);
 const char *json_text(const struct json *object, const char *key);
 uint64_t json_count(const struct json *object, const char *key);
 double json_number(const struct json *object, const char *key);
-
-/* Writing: a value at a time, with its key inside an object, with NULL inside an array. */
-struct json_writer {
-    struct buf *out;
-    bool comma;
-};
-void json_open(struct json_writer *w, const char *key, char bracket); /* '{' or '[' */
-void json_close(struct json_writer *w, char bracket);                 /* '}' or ']' */
-void json_put_text(struct json_writer *w, const char *key, const char *text);
-void json_put_number(struct json_writer *w, const char *key, long long number);
-/* `json` is a whole value already. */
-void json_put_raw(struct json_writer *w, const char *key, const char *json, size_t length);
 
 #endif

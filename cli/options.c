@@ -10,7 +10,8 @@ void options_begin(struct options *o, const struct command *command, int argc, c
     size_t at = 0, used = 0;
 
     *o = (struct options){ .command = command, .argc = argc, .argv = argv };
-    o->shorts[used++] = '+'; /* stop at the first argument: what follows may be another program's options */
+    if (command->runs_another)
+        o->shorts[used++] = '+'; /* stop at the first argument */
     o->shorts[used++] = ':';
     for (const struct option_row *row = command->options; row && row->name && at < OPTIONS_MOST; row++, at++) {
         o->longs[at] = (struct option){ row->name, row->argument ? required_argument : no_argument, NULL, row->letter };
