@@ -21,6 +21,13 @@ fi
 [ $# -gt 0 ] || mapfile -t scripts < <("$trace" --list)
 [ $# -gt 0 ] && scripts=("$@")
 for script in "${scripts[@]}"; do
+    # With an empty library these two already go wrong under it: it delays signals and does not follow cancellation.
+    case $(basename "$B")/$script in
+    tsan/cancelled_reader | tsan/eintr_recv_restart)
+        echo "skip trace/$script the thread sanitizer changes signals and cancellation"
+        continue
+        ;;
+    esac
     : >"$work/mesh.log"
     "$trace" "$script" >"$work/plain" 2>&1
     plain=$?
