@@ -71,6 +71,7 @@ static void clean(struct conn *conn)
 {
     conn->exact_listener = false;
     conn->port = 0;
+    conn->spent = false;
     conn->shared = NULL;
     conn->rx_aead = conn->tx_aead = NULL;
     conn->counters = NULL;

@@ -96,6 +96,7 @@ struct registration {
 struct conn {
     _Atomic uint8_t state; /* enum conn_state */
     _Atomic bool closing;
+    bool spent;            /* FRESH: the kernel has yet to tell the error of a try that failed */
     bool exact_listener;   /* LISTENING: port is known */
     bool last;             /* closing: no other process has the description */
     uint16_t port;         /* LISTENING */

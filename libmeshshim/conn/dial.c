@@ -154,12 +154,15 @@ static void remember(struct pending *p, const char *text)
 }
 
 /* The last try failed in TCP: the socket is the program's again, the kernel's own error still on it. */
-static void give_up(struct conn *conn, int error)
+static void give_up(struct conn *conn, int error, bool under_way)
 {
     struct pending *p = conn->pending;
-    p->dial.last_error = error;
+    bool async = p->dial.async;
     pending_fail(conn, FAILURE_CONNECT, error, "");
     conn->so_error = 0;
+    conn->spent = async && under_way;
+    if (!async)
+        disconnect(atomic_load(&conn->fd));
     atomic_store(&conn->state, CONN_FRESH);
 }
 
@@ -246,7 +249,7 @@ bool dial_step(struct conn *conn)
         if (dial_again(conn, FAILURE_CONNECT, error,
                        d->async && last ? "refused or unreachable" : strerror(error)))
             return false;
-        give_up(conn, d->last_error);
+        give_up(conn, d->last_error, d->async && last);
         return false;
     }
     took = clock_ns() - d->started_ns;
@@ -290,16 +293,19 @@ static int refuse_own(const struct service *service, const char *why)
 }
 
 /* A blocking connect: the socket is non-blocking only while we wait, by our own loop. */
-static int wait_for_it(struct conn *conn, int fd, int mode)
+static int wait_for_it(struct conn *conn, int fd, int mode, const struct dialled *target)
 {
     int result = pending_wait(conn, fd, true);
+    if (result == 0) /* the kernel is told that its non-blocking connect is over: the next one is EISCONN */
+        libc.connect(fd, (const struct sockaddr *)&target->address, target->length);
     if (fdtable_get(fd) == conn)
         libc.fcntl(fd, F_SETFL, mode);
     if (conn_state(conn) == CONN_FAILED) {
         disconnect(fd); /* as after ECONNREFUSED: the program may connect it again */
         atomic_store(&conn->state, CONN_FRESH);
-        conn->error = conn->so_error = 0;
     }
+    if (conn_state(conn) == CONN_FRESH)
+        conn->error = conn->so_error = 0;
     return result;
 }
 
@@ -307,6 +313,8 @@ int dial_connect(struct conn *conn, int fd, const struct sockaddr *address, sock
                  struct snapshot *snapshot, const struct service *service, const char *name)
 {
     int mode = libc.fcntl(fd, F_GETFL, 0), error;
+    bool async;
+    struct dialled target;
     struct buf why = BUF_INIT;
     struct pending *p = new_pending(snapshot, service, address, length, name);
     if (!p || !conn_share(conn)) {
@@ -321,7 +329,7 @@ int dial_connect(struct conn *conn, int fd, const struct sockaddr *address, sock
         return result;
     }
     buf_free(&why);
-    p->dial.async = mode & O_NONBLOCK;
+    p->dial.async = async = mode & O_NONBLOCK;
     if (!p->dial.async)
         libc.fcntl(fd, F_SETFL, mode | O_NONBLOCK);
     lock_take(&conn->steps);
@@ -333,11 +341,15 @@ int dial_connect(struct conn *conn, int fd, const struct sockaddr *address, sock
     error = try_now(conn);
     readiness_arm(p->deadline_ms);
     if (error && !dial_again(conn, FAILURE_CONNECT, error, strerror(error))) {
-        give_up(conn, error);
+        give_up(conn, error, false);
         lock_release(&conn->steps);
         libc.fcntl(fd, F_SETFL, mode);
         return -error;
     }
     lock_release(&conn->steps);
-    return p->dial.async ? -EINPROGRESS : wait_for_it(conn, fd, mode);
+    if (async)
+        return -EINPROGRESS;
+    memcpy(&target.address, address, length);
+    target.length = length;
+    return wait_for_it(conn, fd, mode, &target);
 }

@@ -182,7 +182,8 @@ void pending_fail(struct conn *conn, enum stats_failure reason, int error, const
     conn->error = error;
     conn->so_error = p->inbound || p->graced ? 0 : error;
     atomic_store_explicit(&conn->state, CONN_FAILED, memory_order_release);
-    libc.shutdown(atomic_load(&conn->fd), SHUT_RDWR);
+    if (reason != FAILURE_CONNECT) /* there, the kernel has its own end, and its own error to tell */
+        libc.shutdown(atomic_load(&conn->fd), SHUT_RDWR);
     readiness_show(conn);
     pending_discard(p);
 }
@@ -384,6 +385,7 @@ static enum pending_result step(struct conn *conn)
     case CONN_OPEN:
         return PENDING_DONE;
     case CONN_FAILED:
+    case CONN_FRESH: /* given up */
         return PENDING_FAILED;
     default:
         return PENDING_PLAIN;

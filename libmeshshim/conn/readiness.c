@@ -343,6 +343,8 @@ static int collect(struct pollfd *ask, struct pollfd *fds, nfds_t n)
                 continue;
             ask[i] = fds[i]; /* settled just now: its own readiness counts from here on */
             libc.poll(&ask[i], 1, 0);
+            if (conn_state(conn) == CONN_FAILED && conn->shared && conn->shared->inbound)
+                ask[i].revents &= (short)~(POLLERR | POLLHUP); /* an accepted connection that has ended: just that */
         }
         fds[i].revents = ask[i].revents;
         ready += fds[i].revents != 0;

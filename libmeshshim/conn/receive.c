@@ -103,13 +103,21 @@ static int on_kernel_end(struct reading *r)
     return -ECONNRESET;
 }
 
+/* The end must stay readable. It does when the peer's FIN is here; where TLS alone has ended, we end the kernel's side too. */
+static void end_in_kernel(int fd)
+{
+    struct pollfd look = { fd, POLLRDHUP, 0 };
+    if (libc.poll(&look, 1, 0) == 0)
+        libc.shutdown(fd, SHUT_RD);
+}
+
 static int on_alert(struct reading *r, const uint8_t *body, size_t length)
 {
     if (length != 2)
         return fail_protocol(r, ALERT_DECODE_ERROR);
     if (body[1] == ALERT_CLOSE_NOTIFY) {
         r->rx->ended = true;
-        libc.shutdown(r->fd, SHUT_RD); /* stays readable, whether the peer's FIN comes now or never */
+        end_in_kernel(r->fd);
         return 0;
     }
     if (body[1] == 90) /* user_canceled announces a close_notify */
@@ -179,12 +187,29 @@ static bool make_room(struct receiving *rx, size_t more)
     return true;
 }
 
+/*
+ * With SO_RCVLOWAT the kernel waits for that much ciphertext before it calls the socket readable, but while plaintext is kept one
+ * byte must do.
+ */
+static void set_kernel_low_water(int fd, const struct receiving *rx)
+{
+    int bytes = rx->held ? 1 : (int)(rx->low_water ? rx->low_water + RECORD_OVERHEAD : 1);
+    libc.setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+}
+
+static void set_held(struct reading *r, bool held)
+{
+    r->rx->held = held;
+    if (__builtin_expect(r->rx->low_water, 0))
+        set_kernel_low_water(r->fd, r->rx);
+}
+
 /* The byte that marked kept plaintext leaves the kernel with the last of it. */
 static void release_held(struct reading *r)
 {
     uint8_t byte;
     if (r->rx->held && libc.recv(r->fd, &byte, 1, MSG_DONTWAIT) == 1)
-        r->rx->held = false;
+        set_held(r, false);
 }
 
 static void take_kept(struct reading *r, struct iov *out)
@@ -317,7 +342,7 @@ static int fetch(struct reading *r, size_t target, int flags)
         return (int)got;
     r->dry = (size_t)got < ask + skip;
     if (skip) {
-        r->rx->held = false;
+        set_held(r, false);
         memmove(to, to + 1, (size_t)got - 1);
         got--;
     }
@@ -345,7 +370,7 @@ static int keep_large(struct reading *r, size_t total, int flags)
     if (result < 0)
         return result;
     r->length = 0;
-    r->rx->held = true;
+    set_held(r, true);
     if (r->rx->kept_length == 0) /* an alert or a ticket: nothing to keep the byte for */
         release_held(r);
     return 1;
@@ -529,7 +554,7 @@ static ssize_t read_locked(struct conn *conn, int fd, struct iov *out, int flags
     if (r.rx->kept_length == 0 && r.rx->ended)
         return 0;
     if (out->left == 0)
-        return 0;
+        return r.rx->kept_length ? 0 : kernel_recv(&r, NULL, 0, flags);
     scratch = scratch_take();
     if (!scratch)
         return -ENOMEM;
@@ -618,7 +643,12 @@ void stream_end_reading(struct conn *conn)
     rx->reset_told = true;
 }
 
-void stream_set_low_water(struct conn *conn, int bytes)
+int stream_set_low_water(struct conn *conn, int fd, int bytes)
 {
-    conn->shared->rx.low_water = bytes > 1 ? (uint32_t)bytes : 0;
+    struct receiving *rx = &conn->shared->rx;
+    if (libc.setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes) != 0)
+        return -errno;
+    rx->low_water = bytes > 1 ? (uint32_t)bytes : 0;
+    set_kernel_low_water(fd, rx);
+    return 0;
 }

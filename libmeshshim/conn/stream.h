@@ -30,6 +30,7 @@ void stream_send_alert(struct conn *conn, int fd, uint8_t alert);
 void stream_answer_update(struct conn *conn, int fd);
 /* SHUT_RD: from here on the end of the stream is clean. */
 void stream_end_reading(struct conn *conn);
-void stream_set_low_water(struct conn *conn, int bytes);
+/* SO_RCVLOWAT, of plaintext. 0, or minus an errno. */
+int stream_set_low_water(struct conn *conn, int fd, int bytes);
 
 #endif

@@ -27,6 +27,12 @@ static inline struct conn *protected_conn(int fd)
     return conn_state(conn) >= CONN_CONNECTING ? conn : NULL;
 }
 
+/* An address in the first page is the usual bad pointer: the kernel's own EFAULT, not a crash in our copy. */
+static inline bool is_nowhere(const void *pointer)
+{
+    return (uintptr_t)pointer < 4096;
+}
+
 /* Makes `conn` ready for bytes: 0 ready, 1 it is plain text after all, minus an errno otherwise (0 in *ended: end of file). */
 int entry_establish(struct conn *conn, int fd, int flags, bool to_send, bool *ended);
 

@@ -155,7 +155,7 @@ int hook_ioctl(int fd, unsigned long request, long arg)
     struct conn *conn = request == FIONREAD ? protected_conn(fd) : NULL;
     ssize_t available = 0;
     int bytes;
-    if (!conn || !arg)
+    if (!conn || is_nowhere((void *)arg))
         return libc.ioctl(fd, request, arg);
     if (conn_state(conn) == CONN_OPEN)
         available = stream_available(conn, fd);

@@ -6,6 +6,21 @@
 #include "conn/stream.h"
 #include "hook/entry.h"
 
+static bool has_nowhere(const struct iovec *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i].iov_len && is_nowhere(v[i].iov_base))
+            return true;
+    return false;
+}
+
+/* EAGAIN where nothing has come, EFAULT where something has: the kernel knows, and takes nothing. */
+static ssize_t read_into_nowhere(int fd, int flags)
+{
+    void *volatile nowhere = NULL;
+    return libc.recv(fd, nowhere, 1, flags) < 0 ? -errno : -EFAULT;
+}
+
 /*
  * One read or write of a protected connection. Sets *plain where it has turned out not to be protected: the caller then makes
  * the real call.
@@ -21,13 +36,15 @@ static ssize_t operate(struct conn *conn, int fd, const struct iovec *v, size_t 
         if (result || ended)
             return ended && send ? -EPIPE : result;
     }
+    if (__builtin_expect(has_nowhere(v, n), 0) && !(flags & MSG_TRUNC))
+        return send ? -EFAULT : read_into_nowhere(fd, flags);
     cursor = iov_of(v, n);
     return send ? stream_write(conn, fd, &cursor, flags) : stream_read(conn, fd, &cursor, flags);
 }
 
 static bool bad_vector(const struct iovec *v, long n)
 {
-    return n < 0 || n > 1024 || (n > 0 && !v);
+    return n < 0 || n > 1024 || (n > 0 && is_nowhere(v));
 }
 
 /* The body of every hook that takes a buffer or iovecs: `real` is the call to make for what is not ours. */
@@ -50,6 +67,8 @@ static bool bad_vector(const struct iovec *v, long n)
 
 ssize_t hook_read(int fd, void *buf, size_t n)
 {
+    if (n == 0) /* 0 at once, whatever the socket's state */
+        return libc.read(fd, buf, n);
     OPERATE(fd, BUFFER(buf, n), 1, 0, false, libc.read(fd, buf, n));
 }
 
@@ -60,7 +79,7 @@ ssize_t hook___read_chk(int fd, void *buf, size_t n, size_t room)
 
 ssize_t hook_readv(int fd, const struct iovec *iov, int n)
 {
-    if (bad_vector(iov, n))
+    if (bad_vector(iov, n) || (protected_conn(fd) && iov_of(iov, (size_t)n).left == 0))
         return libc.readv(fd, iov, n);
     OPERATE(fd, iov, n, 0, false, libc.readv(fd, iov, n));
 }
@@ -114,7 +133,7 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
     struct conn *conn = protected_conn(fd);
     bool plain;
     ssize_t result;
-    if (!conn || !msg || (flags & MSG_ERRQUEUE) || bad_vector(msg->msg_iov, (long)msg->msg_iovlen))
+    if (!conn || is_nowhere(msg) || (flags & MSG_ERRQUEUE) || bad_vector(msg->msg_iov, (long)msg->msg_iovlen))
         return libc.recvmsg(fd, msg, flags);
     result = operate(conn, fd, msg->msg_iov, msg->msg_iovlen, flags, false, &plain);
     if (plain)
@@ -194,12 +213,12 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
 
 ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-    if (msg && connects(fd, flags, msg->msg_name)) {
+    if (!is_nowhere(msg) && connects(fd, flags, msg->msg_name)) {
         if (hook_connect(fd, msg->msg_name, msg->msg_namelen) != 0)
             return -1;
         return hook_sendmsg(fd, msg, flags & ~MSG_FASTOPEN);
     }
-    if (!msg || bad_vector(msg->msg_iov, (long)msg->msg_iovlen))
+    if (is_nowhere(msg) || bad_vector(msg->msg_iov, (long)msg->msg_iovlen))
         return libc.sendmsg(fd, msg, flags);
     OPERATE(fd, msg->msg_iov, msg->msg_iovlen, flags, true, libc.sendmsg(fd, msg, flags));
 }
@@ -246,12 +265,4 @@ ssize_t hook_sendfile(int out, int in, off_t *offset, size_t n)
 ssize_t hook_sendfile64(int out, int in, off64_t *offset, size_t n)
 {
     return send_file(out, in, offset, n);
-}
-
-/* Pages cannot be moved through a cipher: EINVAL, upon which programs read and write instead. */
-ssize_t hook_splice(int in, off64_t *in_off, int out, off64_t *out_off, size_t n, unsigned flags)
-{
-    if (protected_conn(in) || protected_conn(out))
-        return as_result(-EINVAL);
-    return libc.splice(in, in_off, out, out_off, n, flags);
 }

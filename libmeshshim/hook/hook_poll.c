@@ -17,14 +17,14 @@ static const struct timespec *of_ms(int ms, struct timespec *out)
 int hook_poll(struct pollfd *fds, nfds_t n, int timeout)
 {
     struct timespec limit;
-    if (fds && readiness_concerns(fds, n))
+    if (!is_nowhere(fds) && readiness_concerns(fds, n))
         return readiness_poll(fds, n, of_ms(timeout, &limit), NULL);
     return libc.poll(fds, n, timeout);
 }
 
 int hook_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
-    if (fds && readiness_concerns(fds, n))
+    if (!is_nowhere(fds) && readiness_concerns(fds, n))
         return readiness_poll(fds, n, timeout, mask);
     return libc.ppoll(fds, n, timeout, mask);
 }

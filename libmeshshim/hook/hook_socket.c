@@ -85,10 +85,26 @@ static int dial(struct conn *conn, int fd, const struct sockaddr *addr, socklen_
     return (int)as_result(dial_connect(conn, fd, addr, len, snapshot, service, named ? name : NULL));
 }
 
+/*
+ * After a non-blocking connect has failed in TCP, the next call only tells the error: the kernel still thinks of the old try. A new one
+ * must not begin there, for it would not be ours.
+ */
+static int tell_failure(struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len)
+{
+    int result;
+    conn->spent = false;
+    result = libc.connect(fd, addr, len);
+    if (result == 0 || errno == EINPROGRESS) {
+        libc.shutdown(fd, SHUT_RDWR);
+        return (int)as_result(-ECONNREFUSED);
+    }
+    return result;
+}
+
 int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct conn *conn;
-    if (mesh_state == MESH_OFF || !addr || len < sizeof(sa_family_t))
+    if (mesh_state == MESH_OFF || is_nowhere(addr) || len < sizeof(sa_family_t))
         return libc.connect(fd, addr, len);
     conn = fdtable_get(fd);
     if (addr->sa_family == AF_UNSPEC && conn && conn_state(conn) != CONN_FRESH) {
@@ -106,7 +122,9 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
     switch (conn_state(conn)) {
     case CONN_CONNECTING:
     case CONN_SHAKING:
-        return (int)as_result(conn->pending && conn->pending->graced ? -EISCONN : -EALREADY);
+        if (conn->pending && conn->pending->graced)
+            return libc.connect(fd, addr, len);
+        return (int)as_result(-EALREADY);
     case CONN_OPEN:
         return libc.connect(fd, addr, len); /* the kernel says 0 once after EINPROGRESS, then EISCONN */
     case CONN_FAILED:
@@ -115,7 +133,7 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
         conn = fdtable_get(fd);
         return conn ? dial(conn, fd, addr, len) : (int)as_result(-ENOBUFS);
     case CONN_FRESH:
-        return dial(conn, fd, addr, len);
+        return conn->spent ? tell_failure(conn, fd, addr, len) : dial(conn, fd, addr, len);
     default:
         return libc.connect(fd, addr, len);
     }
@@ -190,11 +208,15 @@ static int pending_error(struct conn *conn, int fd, void *value, socklen_t *len)
     int error = 0;
     if (conn_is_pending(conn))
         pending_drive(conn);
-    if (conn_state(conn) != CONN_FAILED)
-        return libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, len);
+    if (conn_state(conn) != CONN_FAILED) {
+        int result = libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, len);
+        if (result == 0 && *len >= sizeof error && memcpy(&error, value, sizeof error) && error && conn->shared)
+            conn->shared->rx.reset_told = true; /* as in the kernel: told once, then the end */
+        return result;
+    }
     error = conn->so_error;
     conn->so_error = 0;
-    if (!value || !len || *len < sizeof error)
+    if (is_nowhere(value) || is_nowhere(len) || *len < sizeof error)
         return libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, len);
     memcpy(value, &error, sizeof error);
     *len = sizeof error;
@@ -206,17 +228,24 @@ int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
     struct conn *conn = protected_conn(fd);
     if (conn && level == SOL_SOCKET && name == SO_ERROR)
         return pending_error(conn, fd, value, len);
+    if (conn && conn->shared && conn->shared->rx.low_water && level == SOL_SOCKET && name == SO_RCVLOWAT &&
+        !is_nowhere(value) && !is_nowhere(len) && *len >= sizeof(int)) {
+        int bytes = (int)conn->shared->rx.low_water;
+        memcpy(value, &bytes, sizeof bytes);
+        *len = sizeof bytes;
+        return 0;
+    }
     return libc.getsockopt(fd, level, name, value, len);
 }
 
 int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     struct conn *conn = protected_conn(fd);
-    if (conn && conn->shared && level == SOL_SOCKET && name == SO_RCVLOWAT && value && len >= sizeof(int)) {
+    if (conn && conn->shared && level == SOL_SOCKET && name == SO_RCVLOWAT && !is_nowhere(value) &&
+        len >= sizeof(int)) {
         int bytes;
         memcpy(&bytes, value, sizeof bytes);
-        stream_set_low_water(conn, bytes); /* of plaintext: the kernel's own count would be of ciphertext */
-        return 0;
+        return (int)as_result(stream_set_low_water(conn, fd, bytes));
     }
     if (conn && conn->shared && level == IPPROTO_TCP && name == TCP_NODELAY)
         conn->shared->tx.nagle = false;
@@ -231,7 +260,7 @@ int hook_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
     if (conn && (conn_state(conn) == CONN_CONNECTING || conn_state(conn) == CONN_SHAKING) && conn->pending &&
         !conn->pending->inbound && !conn->pending->graced)
         return (int)as_result(-ENOTCONN);
-    if (conn && conn->dialled && addr && len) { /* as after a NAT: what the program dialled */
+    if (conn && conn->dialled && !is_nowhere(addr) && !is_nowhere(len)) { /* as after a NAT: what the program dialled */
         socklen_t room = *len;
         memcpy(addr, &conn->dialled->address, room < conn->dialled->length ? room : conn->dialled->length);
         *len = conn->dialled->length;

@@ -312,6 +312,14 @@ static void blame_protocol(struct handshake *h, unsigned long code)
         set_fault(h, FAILURE_PLAINTEXT, ECONNRESET, "it sent \"%s\", which is not TLS", first);
         return;
     }
+    if (reason == SSL_R_UNSUPPORTED_PROTOCOL || reason == SSL_R_UNSUPPORTED_SSL_VERSION) {
+        set_fault(h, FAILURE_PROTOCOL, ECONNRESET, "it does not speak TLS 1.3, only an older version");
+        return;
+    }
+    if (h->first[0] == RECORD_ALERT) {
+        set_fault(h, FAILURE_PROTOCOL, ECONNRESET, "it began with an alert instead of a hello");
+        return;
+    }
     identity_openssl_error(words, sizeof words);
     set_fault(h, FAILURE_PROTOCOL, ECONNRESET, "its TLS is not acceptable: %s", words);
 }

@@ -126,8 +126,8 @@ void script_shutdown_both(struct side *s)
         say_send(fd, "x", MSG_NOSIGNAL);
         meet(s);
         meet(s);
+        /* The server's close_notify meets a closed door, so that POLLERR may come with it. */
         await(fd, POLLHUP);
-        say_poll(fd, POLLIN | POLLOUT | POLLRDHUP, SOON);
         say_shutdown(fd, SHUT_RDWR);
         say_close(fd);
     } else {
@@ -234,7 +234,8 @@ void script_reset_write(struct side *s)
         say_send(fd, "x", MSG_NOSIGNAL);
         say_send(fd, "x", 0);
         say_signals();
-        say_recv(fd, 10, 0);
+        /* Plain TCP calls this a clean end; without close_notify it is none. */
+        say("recv brings nothing %d", recv(fd, (char[10]){ 0 }, 10, 0) <= 0);
     } else {
         reset(fd);
         meet(s);

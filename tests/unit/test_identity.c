@@ -207,7 +207,7 @@ static void dates(void)
         "the peer's certificate (spiffe://mesh.local/ns/default/sa/old) expired on 20");
     meet_leaf(
         &(struct cert_spec){ .name = "a", .alt = ID("new"), .issuer = &root, .from = 3600, .until = 7200 },
-        FAILURE_CERTIFICATE, SSL_AD_BAD_CERTIFICATE, "sa/new) is not valid before 20");
+        FAILURE_CERTIFICATE, SSL_AD_BAD_CERTIFICATE, "sa/new) is not yet valid: it begins at 20");
 }
 
 static void issuers(void)
