@@ -18,7 +18,7 @@ LDHARDEN := -Wl,-z,relro,-z,now,-z,defs,-z,noexecstack
 SANITIZE ?=
 
 LAYERS   := base policy stats tls http conn hook admin
-CORE_SRC := $(foreach d,base policy stats tls,$(wildcard libmeshshim/$(d)/*.c))
+CORE_SRC := $(foreach d,base policy stats tls admin,$(wildcard libmeshshim/$(d)/*.c))
 LIB_SRC  := $(foreach d,$(LAYERS),$(wildcard libmeshshim/$(d)/*.c)) $(wildcard libmeshshim/*.c)
 CLI_SRC  := $(wildcard cli/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
@@ -60,7 +60,8 @@ $(B)/exports.map: libmeshshim/base/symbols.def Makefile
 $(B)/libmeshshim.so: $(LIB_OBJ) $(B)/exports.map
 	$(CC) -shared $(SANITIZE) $(LDHARDEN) -Wl,--version-script=$(B)/exports.map -Wl,--exclude-libs,ALL \
 	    -Wl,--gc-sections -Wl,-soname,libmeshshim.so -o $@.unstripped $(LIB_OBJ) $(INIH) $(SSL_LIBS) -lpthread -ldl
-	@if [ -z "$(SANITIZE)" ]; then strip --strip-debug -o $@ $@.unstripped; else cp $@.unstripped $@; fi
+	@if [ -z "$(SANITIZE)" ]; then strip --strip-debug -o $@.new $@.unstripped; else cp $@.unstripped $@.new; fi
+	@mv $@.new $@
 
 $(B)/libcore.a: $(CORE_OBJ)
 	@rm -f $@

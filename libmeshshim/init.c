@@ -4,6 +4,8 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "admin/admin.h"
+#include "admin/views.h"
 #include "base/banned.h"
 #include "base/libc.h"
 #include "base/lock.h"
@@ -14,11 +16,13 @@
 #include "conn/fdtable.h"
 #include "conn/mesh.h"
 #include "conn/names.h"
+#include "conn/ownfd.h"
 #include "conn/pending.h"
 #include "conn/readiness.h"
 #include "hook/start.h"
 
 static _Atomic int service;
+static _Atomic bool counting;
 
 void start_service(void)
 {
@@ -29,7 +33,19 @@ void start_service(void)
     snapshot = mesh_snapshot();
     if (snapshot) {
         const struct workload *workload = snapshot_workload(snapshot);
-        stats_open(workload->runtime_dir, workload->spiffe_id);
+        const struct admin_source source = {
+            .runtime_dir = workload->runtime_dir,
+            .config_json = view_config,
+            .connections_json = view_connections,
+            .identity_json = view_identity,
+            .reload = mesh_reload,
+            .watch = view_watched,
+            .keep_fd = ownfd_keep,
+            .drop_fd = ownfd_drop,
+        };
+        if (!atomic_exchange(&counting, true)) /* a forked child has the mapping already */
+            stats_open(workload->runtime_dir, workload->spiffe_id);
+        admin_start(&source);
         snapshot_unref(snapshot);
     }
     errno = saved;
@@ -46,6 +62,8 @@ void start_after_fork(void)
     pending_after_fork();
     readiness_after_fork();
     stats_after_fork();
+    admin_after_fork();
+    atomic_store(&service, 0);
     conn_after_fork_in_child(getpid());
     errno = saved;
 }
@@ -77,4 +95,5 @@ __attribute__((constructor(101))) static void loaded(void)
 __attribute__((destructor)) static void unloaded(void)
 {
     start_end();
+    admin_stop();
 }

@@ -253,8 +253,7 @@ bool dial_step(struct conn *conn)
         return false;
     }
     took = clock_ns() - d->started_ns;
-    histogram_record(&stats_counters(stats_series(STATS_OUTBOUND, d->service->name, "", STATS_MUTUAL_TLS))
-                          ->latency[LATENCY_CONNECT], (uint64_t)took);
+    d->connect_ns = took;
     if (d->service->endpoint_count)
         balance_observe(&d->service->endpoints[d->at], took, clock_ns());
     p->is_self = is_self(atomic_load(&conn->fd));

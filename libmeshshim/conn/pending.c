@@ -243,10 +243,14 @@ static enum pending_result finish(struct conn *conn)
     snprintf(peer, sizeof peer, "%s", handshake_peer_id(p->handshake));
     atomic_store_explicit(&shared->established, 1, memory_order_release);
     {
-        int64_t took = clock_ns() - p->shaking_ns;
+        int64_t took = clock_ns() - p->shaking_ns, connected = 0;
         log_debug("%s %s: %s proved to be %s in %lld us", p->inbound ? "inbound" : p->dial.service->name, p->peer_text,
                   p->inbound ? "the client" : "the server", peer, (long long)(took / 1000));
+        if (!p->inbound)
+            connected = p->dial.connect_ns;
         open_up(conn, peer);
+        if (connected)
+            histogram_record(&conn->counters->latency[LATENCY_CONNECT], (uint64_t)connected);
         histogram_record(&conn->counters->latency[LATENCY_HANDSHAKE], (uint64_t)took);
     }
     return PENDING_DONE;
@@ -563,6 +567,7 @@ int pending_wait(struct conn *conn, int fd, bool until_grace)
     int64_t limit = own_timeout_ms(fd, until_grace), until = limit ? clock_ms() + limit : 0;
     for (;;) {
         enum pending_result result = pending_drive(conn);
+        const struct pending *p;
         if (result == PENDING_DONE)
             return 0;
         if (result == PENDING_PLAIN)
@@ -571,7 +576,8 @@ int pending_wait(struct conn *conn, int fd, bool until_grace)
             return fdtable_get(fd) ? -EBADF : 1;
         if (result == PENDING_FAILED)
             return -conn->error;
-        if (until_grace && conn->pending && conn->pending->graced)
+        p = conn->pending;
+        if (until_grace && p && p->graced)
             return 0;
         if (atomic_load(&pending_count) > 1)
             pending_drive_others(conn);

@@ -34,6 +34,7 @@ struct dial {
     int last_error;
     struct buf history;       /* each endpoint and why */
     int64_t started_ns;
+    int64_t connect_ns;       /* how long TCP took */
     bool async;               /* the program's connect was non-blocking */
 };
 

@@ -166,7 +166,8 @@ static int on_handshake(struct reading *r, const uint8_t *body, size_t length)
 
 static bool make_room(struct receiving *rx, size_t more)
 {
-    size_t need = rx->kept_length + more;
+    /* Never in the arena's class of struct shared, whose memory must stay of its kind: see conn.h. */
+    size_t need = rx->kept_length + more < 4096 ? 4096 : rx->kept_length + more;
     uint8_t *bigger;
     if (rx->kept && rx->kept_room >= need) {
         if (rx->kept_at + rx->kept_length + more > rx->kept_room) {
@@ -568,11 +569,16 @@ static ssize_t read_locked(struct conn *conn, int fd, struct iov *out, int flags
 
 ssize_t stream_read(struct conn *conn, int fd, struct iov *out, int flags)
 {
-    struct receiving *rx = &conn->shared->rx;
+    struct shared *shared = conn->shared;
+    struct receiving *rx;
     ssize_t got;
+    bool answer;
     int busy;
     if (flags & MSG_OOB)
         return -EINVAL;
+    if (!shared) /* closed by another thread at this very moment */
+        return -EBADF;
+    rx = &shared->rx;
     busy = take_side(&rx->lock, &rx->asleep, fd, flags);
     if (busy == -EIO)
         rx->error = ECONNRESET, lock_release(&rx->lock);
@@ -581,13 +587,14 @@ ssize_t stream_read(struct conn *conn, int fd, struct iov *out, int flags)
     {
         LOCK_GUARD guard = &rx->lock;
         (void)guard;
-        if (fdtable_get(fd) != conn) /* closed, perhaps reused, while we waited */
+        if (fdtable_get(fd) != conn || conn->shared != shared) /* closed, perhaps reused, while we waited */
             return -EBADF;
         got = read_locked(conn, fd, out, flags);
+        if (got > 0 && !(flags & MSG_PEEK))
+            count(conn, got);
+        answer = atomic_load_explicit(&shared->tx.update_due, memory_order_relaxed);
     }
-    if (got > 0 && !(flags & MSG_PEEK))
-        count(conn, got);
-    if (__builtin_expect(atomic_load_explicit(&conn->shared->tx.update_due, memory_order_relaxed), 0))
+    if (__builtin_expect(answer, 0))
         stream_answer_update(conn, fd);
     if (__builtin_expect(atomic_load(&conn->closing), 0))
         conn_settle(conn);
@@ -596,15 +603,21 @@ ssize_t stream_read(struct conn *conn, int fd, struct iov *out, int flags)
 
 ssize_t stream_available(struct conn *conn, int fd)
 {
-    struct reading r = { .conn = conn, .rx = &conn->shared->rx, .fd = fd, .flags = MSG_DONTWAIT };
+    struct shared *shared = conn->shared;
+    struct reading r = { .conn = conn, .fd = fd, .flags = MSG_DONTWAIT };
     int ciphertext = 0;
     ssize_t result;
+    if (!shared)
+        return -EBADF;
+    r.rx = &shared->rx;
     if (take_side(&r.rx->lock, &r.rx->asleep, fd, MSG_DONTWAIT) < 0)
         return 0;
     {
         LOCK_GUARD guard = &r.rx->lock;
         SCRATCH_GUARD scratch = NULL;
         (void)guard;
+        if (fdtable_get(fd) != conn || conn->shared != shared)
+            return -EBADF;
         if (libc.ioctl(fd, FIONREAD, (long)&ciphertext) < 0)
             return -errno;
         if (ciphertext > (int)r.rx->held && !r.rx->ended && !r.rx->error) {
@@ -624,8 +637,12 @@ ssize_t stream_available(struct conn *conn, int fd)
 
 void stream_drain_control(struct conn *conn, int fd)
 {
-    struct reading r = { .conn = conn, .rx = &conn->shared->rx, .fd = fd, .flags = MSG_DONTWAIT };
+    struct reading r = { .conn = conn, .fd = fd, .flags = MSG_DONTWAIT };
+    struct shared *shared = conn->shared;
     SCRATCH_GUARD scratch = NULL;
+    if (!shared)
+        return;
+    r.rx = &shared->rx;
     if (lock_try(&r.rx->lock) != LOCK_TAKEN)
         return;
     if (!r.rx->ended && !r.rx->error && r.rx->kept_length == 0 && (scratch = scratch_take()) != NULL) {

@@ -275,7 +275,11 @@ static void count_sent(struct conn *conn, ssize_t put)
  */
 static ssize_t explain(struct conn *conn, int fd, ssize_t error)
 {
-    struct receiving *rx = &conn->shared->rx;
+    struct shared *shared = conn->shared;
+    struct receiving *rx;
+    if (!shared)
+        return error;
+    rx = &shared->rx;
     if ((error != -EPIPE && error != -ECONNRESET) || rx->keys.seq > 0)
         return rx->error == EACCES ? -EACCES : error;
     stream_drain_control(conn, fd);
@@ -300,10 +304,15 @@ static ssize_t write_locked(struct writing *w, struct iov *in)
 
 ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
 {
-    struct writing w = { .conn = conn, .tx = &conn->shared->tx, .fd = fd };
-    bool quiet = conn->shared->rx.keys.seq == 0; /* an alert may explain a broken pipe: no signal before we know */
+    struct shared *shared = conn->shared;
+    struct writing w = { .conn = conn, .fd = fd };
     ssize_t put;
+    bool quiet;
     int busy;
+    if (!shared) /* closed by another thread at this very moment */
+        return -EBADF;
+    w.tx = &shared->tx;
+    quiet = shared->rx.keys.seq == 0; /* an alert may explain a broken pipe: no signal before we know */
     if (flags & MSG_OOB)
         return -EOPNOTSUPP;
     if (flags & MSG_ZEROCOPY)
@@ -315,15 +324,15 @@ ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
     {
         LOCK_GUARD guard = &w.tx->lock;
         (void)guard;
-        if (fdtable_get(fd) != conn)
+        if (fdtable_get(fd) != conn || conn->shared != shared)
             return -EBADF;
         put = write_locked(&w, in);
         if (put > 0 && __builtin_expect(w.tx->nagle, 0) && !(flags & MSG_MORE))
             push_first(conn, fd);
+        if (put > 0)
+            count_sent(conn, put);
     }
-    if (put > 0)
-        count_sent(conn, put);
-    else if (put < 0 && put != -EAGAIN) {
+    if (put < 0 && put != -EAGAIN) {
         ssize_t kernel = put;
         put = explain(conn, fd, put);
         if (kernel == -EPIPE && quiet && !(flags & MSG_NOSIGNAL))
@@ -334,10 +343,20 @@ ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
     return put;
 }
 
+/* For what the library sends by itself: not while another thread is sending. */
+static bool take_quietly(struct writing *w)
+{
+    struct shared *shared = w->conn->shared;
+    if (!shared)
+        return false;
+    w->tx = &shared->tx;
+    return lock_try(&w->tx->lock) == LOCK_TAKEN;
+}
+
 void stream_answer_update(struct conn *conn, int fd)
 {
-    struct writing w = { .conn = conn, .tx = &conn->shared->tx, .fd = fd };
-    if (lock_try(&w.tx->lock) != LOCK_TAKEN)
+    struct writing w = { .conn = conn, .fd = fd };
+    if (!take_quietly(&w))
         return;
     if (!w.tx->closed && !w.tx->error)
         update_keys(&w);
@@ -346,9 +365,9 @@ void stream_answer_update(struct conn *conn, int fd)
 
 void stream_send_alert(struct conn *conn, int fd, uint8_t alert)
 {
-    struct writing w = { .conn = conn, .tx = &conn->shared->tx, .fd = fd };
+    struct writing w = { .conn = conn, .fd = fd };
     const uint8_t body[2] = { 2, alert }; /* fatal */
-    if (lock_try(&w.tx->lock) != LOCK_TAKEN)
+    if (!take_quietly(&w))
         return;
     if (!w.tx->closed && !w.tx->error) {
         send_message(&w, RECORD_ALERT, body, sizeof body, 0);
@@ -374,10 +393,10 @@ static void widen_buffer(int fd)
 
 void stream_finish(struct conn *conn, int fd)
 {
-    struct writing w = { .conn = conn, .tx = &conn->shared->tx, .fd = fd };
+    struct writing w = { .conn = conn, .fd = fd };
     static const uint8_t close_notify[2] = { 1, ALERT_CLOSE_NOTIFY };
     int saved = errno;
-    if (lock_try(&w.tx->lock) != LOCK_TAKEN)
+    if (!take_quietly(&w))
         return;
     if (!w.tx->closed && !w.tx->error) {
         /* MSG_MORE: the kernel's FIN, which follows at once, carries it. */
@@ -481,10 +500,14 @@ static ssize_t send_file(struct writing *w, int in, off64_t offset, size_t count
 
 ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size_t count)
 {
-    struct writing w = { .conn = conn, .tx = &conn->shared->tx, .fd = fd };
+    struct shared *shared = conn->shared;
+    struct writing w = { .conn = conn, .fd = fd };
     off64_t at = offset ? *offset : lseek64(in, 0, SEEK_CUR);
     ssize_t put;
     int busy;
+    if (!shared)
+        return -EBADF;
+    w.tx = &shared->tx;
     if (at < 0)
         return offset || errno == ESPIPE ? -EINVAL : -errno;
     busy = take_side(w.tx, fd, 0);
@@ -494,7 +517,7 @@ ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size
         LOCK_GUARD guard = &w.tx->lock;
         SCRATCH_GUARD scratch = NULL;
         (void)guard;
-        if (fdtable_get(fd) != conn)
+        if (fdtable_get(fd) != conn || conn->shared != shared)
             return -EBADF;
         if (w.tx->error || w.tx->closed || count == 0) {
             put = w.tx->error ? -w.tx->error : kernel_send(&w, "", 0, 0);
@@ -505,9 +528,10 @@ ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size
         }
         if (put > 0 && w.tx->nagle)
             push_first(conn, fd);
+        if (put > 0)
+            count_sent(conn, put);
     }
     if (put > 0) {
-        count_sent(conn, put);
         if (offset)
             *offset = at + put;
         else

@@ -103,6 +103,7 @@ static int tell_failure(struct conn *conn, int fd, const struct sockaddr *addr, 
 
 int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
+    const struct pending *p;
     struct conn *conn;
     if (mesh_state == MESH_OFF || is_nowhere(addr) || len < sizeof(sa_family_t))
         return libc.connect(fd, addr, len);
@@ -122,9 +123,8 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
     switch (conn_state(conn)) {
     case CONN_CONNECTING:
     case CONN_SHAKING:
-        if (conn->pending && conn->pending->graced)
-            return libc.connect(fd, addr, len);
-        return (int)as_result(-EALREADY);
+        p = conn->pending;
+        return p && !p->graced ? (int)as_result(-EALREADY) : libc.connect(fd, addr, len);
     case CONN_OPEN:
         return libc.connect(fd, addr, len); /* the kernel says 0 once after EINPROGRESS, then EISCONN */
     case CONN_FAILED:
@@ -152,6 +152,7 @@ static int accepted(int listener, int fd)
     if (mesh_state == MESH_OFF || fd < 0)
         return fd;
     begin_anew(fd);
+    start_service();
     if (accepting_take(listener, fd) == 0)
         return fd;
     libc.close(fd);
@@ -257,8 +258,8 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 int hook_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 {
     struct conn *conn = protected_conn(fd);
-    if (conn && (conn_state(conn) == CONN_CONNECTING || conn_state(conn) == CONN_SHAKING) && conn->pending &&
-        !conn->pending->inbound && !conn->pending->graced)
+    const struct pending *p = conn ? conn->pending : NULL;
+    if (p && !p->inbound && !p->graced)
         return (int)as_result(-ENOTCONN);
     if (conn && conn->dialled && !is_nowhere(addr) && !is_nowhere(len)) { /* as after a NAT: what the program dialled */
         socklen_t room = *len;

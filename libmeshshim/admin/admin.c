@@ -1,0 +1,383 @@
+/* The thread: its start, its loop, its end. See admin.h. */
+#include "admin/admin.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin/client.h"
+#include "admin/listener.h"
+#include "admin/respond.h"
+#include "admin/watch.h"
+#include "base/banned.h"
+#include "base/clock.h"
+#include "base/libc.h"
+#include "base/log.h"
+
+#define CLIENTS     8
+#define STACK_SIZE  (128 * 1024)
+#define STOP_MS     200
+#define BREATHER_MS 500 /* after an accept that failed for want of descriptors or memory */
+
+static struct {
+    struct admin_source source;
+    char directory[512];
+    char socket_path[128];
+    _Atomic int owner; /* the process whose thread it is; 0: none */
+    _Atomic bool stopping;
+    _Atomic bool busy; /* in a callback */
+    int listener;
+    int64_t accept_after;
+    struct watch watch;
+    struct client clients[CLIENTS];
+} admin = { .listener = -1, .watch = { .fd = -1 } };
+
+static int keep(int fd)
+{
+    return fd >= 0 && admin.source.keep_fd ? admin.source.keep_fd(fd) : fd;
+}
+
+static void drop(int *fd)
+{
+    if (*fd < 0)
+        return;
+    if (admin.source.drop_fd)
+        admin.source.drop_fd(*fd);
+    else
+        libc.close(*fd);
+    *fd = -1;
+}
+
+/* Callbacks reach into the rest of the library, which must not be taken down meanwhile: see admin_stop. */
+static bool enter(void)
+{
+    atomic_store(&admin.busy, true);
+    if (!atomic_load(&admin.stopping))
+        return true;
+    atomic_store(&admin.busy, false);
+    return false;
+}
+
+static void leave(void)
+{
+    atomic_store(&admin.busy, false);
+}
+
+static void end_client(struct client *client)
+{
+    client_end(client);
+    drop(&client->fd);
+}
+
+static struct client *free_client(void)
+{
+    for (int i = 0; i < CLIENTS; i++) {
+        if (admin.clients[i].state == CLIENT_FREE)
+            return &admin.clients[i];
+    }
+    return NULL;
+}
+
+static void accept_one(int64_t now)
+{
+    struct client *client = free_client();
+    int fd = client ? libc.accept4(admin.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
+    if (fd < 0) {
+        if (client && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            admin.accept_after = now + BREATHER_MS;
+        return;
+    }
+    fd = keep(fd);
+    if (listener_admits(fd))
+        client_begin(client, fd, now);
+    else
+        drop(&fd);
+}
+
+static void answer(struct client *client, int64_t now)
+{
+    if (client->status != 200) {
+        respond_error(client->status, client->why, &client->out);
+    } else if (enter()) {
+        respond(&admin.source, &client->request, &client->out);
+        if (admin.watch.fd >= 0 && client->request.method == METHOD_POST)
+            watch_files(&admin.watch, admin.source.watch); /* a reload may have changed the list */
+        leave();
+    }
+    client_answer(client, now);
+}
+
+/* What follows at once is done at once: most requests are read, answered and written in one turn. */
+static void serve_client(struct client *client, short events, int64_t now)
+{
+    bool good = now < client->deadline_ms;
+    if (good && events) {
+        good = client_step(client, now);
+        if (good && client->state == CLIENT_READY) {
+            answer(client, now);
+            good = client_step(client, clock_ms());
+        }
+    }
+    if (!good)
+        end_client(client);
+}
+
+static void reload(void)
+{
+    struct buf message = BUF_INIT;
+    watch_reported(&admin.watch);
+    if (!enter())
+        return;
+    (void)respond_reload(&admin.source, &message);
+    watch_files(&admin.watch, admin.source.watch);
+    leave();
+    buf_free(&message);
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* In ms, for poll; -1 as long as nothing is going on. */
+static int time_left(int64_t now)
+{
+    int64_t due = watch_due(&admin.watch);
+    if (admin.accept_after)
+        due = sooner(due, admin.accept_after);
+    for (int i = 0; i < CLIENTS; i++) {
+        if (admin.clients[i].state != CLIENT_FREE)
+            due = sooner(due, admin.clients[i].deadline_ms);
+    }
+    if (due < 0)
+        return -1;
+    return due <= now ? 0 : (int)(due - now);
+}
+
+static void fill(struct pollfd fds[CLIENTS + 2])
+{
+    bool open = free_client() && !admin.accept_after;
+    fds[0] = (struct pollfd){ .fd = open ? admin.listener : -1, .events = POLLIN };
+    fds[1] = (struct pollfd){ .fd = admin.watch.fd, .events = POLLIN };
+    for (int i = 0; i < CLIENTS; i++) {
+        const struct client *client = &admin.clients[i];
+        bool used = client->state != CLIENT_FREE;
+        fds[i + 2] =
+            (struct pollfd){ .fd = used ? client->fd : -1, .events = used ? client_events(client) : 0 };
+    }
+}
+
+/* A program that closed our descriptor in spite of everything: the number is not ours any more, and polling
+ * it would spin. */
+static bool lost(struct pollfd *fd, int *ours)
+{
+    if (!(fd->revents & POLLNVAL))
+        return false;
+    log_info("a descriptor of the admin thread was closed by the program");
+    *ours = -1;
+    fd->revents = 0;
+    return true;
+}
+
+static void turn(void)
+{
+    struct pollfd fds[CLIENTS + 2];
+    int64_t now = clock_ms();
+
+    fill(fds);
+    if (libc.poll(fds, CLIENTS + 2, time_left(now)) < 0)
+        return;
+    now = clock_ms();
+    if (admin.accept_after && now >= admin.accept_after)
+        admin.accept_after = 0;
+    for (int i = 0; i < CLIENTS; i++) {
+        if (lost(&fds[i + 2], &admin.clients[i].fd))
+            client_end(&admin.clients[i]);
+        else if (admin.clients[i].state != CLIENT_FREE)
+            serve_client(&admin.clients[i], fds[i + 2].revents, now);
+    }
+    if (!lost(&fds[1], &admin.watch.fd) && fds[1].revents)
+        watch_read(&admin.watch, now);
+    if (watch_due(&admin.watch) >= 0 && watch_due(&admin.watch) <= now)
+        reload();
+    if (!lost(&fds[0], &admin.listener) && fds[0].revents && !atomic_load(&admin.stopping))
+        accept_one(now);
+}
+
+static void close_all(void)
+{
+    drop(&admin.listener);
+    drop(&admin.watch.fd);
+    for (int i = 0; i < CLIENTS; i++) {
+        if (admin.clients[i].state != CLIENT_FREE)
+            drop(&admin.clients[i].fd);
+        admin.clients[i].state = CLIENT_FREE;
+    }
+}
+
+static void start_watching(void)
+{
+    if (!admin.source.watch || !admin.source.reload)
+        return;
+    admin.watch.fd = keep(watch_open());
+    if (admin.watch.fd < 0) {
+        log_info("changes of the configuration will not be noticed: %s; ask for a reload with meshctl reload",
+                 strerror(errno));
+        return;
+    }
+    if (enter()) {
+        watch_files(&admin.watch, admin.source.watch);
+        leave();
+    }
+}
+
+static void *run(void *unused)
+{
+    pthread_setname_np(pthread_self(), "meshshim");
+    if (admin.listener >= 0)
+        listener_sweep(admin.directory);
+    start_watching();
+    while (!atomic_load(&admin.stopping) && (admin.listener >= 0 || admin.watch.fd >= 0))
+        turn();
+    for (int i = 0; i < CLIENTS; i++)
+        buf_free(&admin.clients[i].out);
+    close_all();
+    /* With nothing to do it ends at once, and is not started again for every connection. */
+    if (atomic_load(&admin.stopping))
+        atomic_store(&admin.owner, 0);
+    return unused;
+}
+
+/* The program's signals are the program's: the thread inherits a full mask. */
+static int start_thread(void)
+{
+    sigset_t all, before;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    int error = pthread_attr_init(&attributes);
+
+    if (error)
+        return error;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    error = pthread_create(&thread, &attributes, run, NULL);
+    if (error == EINVAL || error == ENOMEM) {
+        /* A program's thread-local data is taken from the stack, and may be more than that. */
+        pthread_attr_setstacksize(&attributes, 8 * 1024 * 1024);
+        error = pthread_create(&thread, &attributes, run, NULL);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+static void say_no_socket(int error)
+{
+    static _Atomic bool said;
+    if (atomic_exchange(&said, true))
+        return;
+    if (error == EADDRINUSE)
+        log_warn(
+            "no admin socket: %s/%d.sock is another living process's; give containers a runtime_dir each",
+            admin.directory, (int)getpid());
+    else if (error == ENAMETOOLONG)
+        log_warn("no admin socket: the path %s is too long for one; choose a shorter runtime_dir",
+                 admin.directory);
+    else
+        log_warn("no admin socket in %s: %s; meshctl will not find this process", admin.directory,
+                 strerror(error));
+}
+
+static int open_socket(void)
+{
+    int fd, error = listener_open(admin.directory, admin.socket_path, sizeof admin.socket_path, &fd);
+    if (error) {
+        say_no_socket(error);
+        return error;
+    }
+    admin.listener = keep(fd);
+    return 0;
+}
+
+static int start(const struct admin_source *source)
+{
+    const char *directory = source->runtime_dir ? source->runtime_dir : "";
+    int error, thread_error;
+
+    admin.source = *source;
+    admin.source.runtime_dir = admin.directory;
+    admin.accept_after = 0;
+    watch_reported(&admin.watch);
+    admin.watch.count = 0;
+    snprintf(admin.directory, sizeof admin.directory, "%s", directory);
+    error = strlen(directory) < sizeof admin.directory ? open_socket() : ENAMETOOLONG;
+    atomic_store(&admin.stopping, false);
+    thread_error = start_thread();
+    if (!thread_error)
+        return error;
+    log_warn("no admin thread: %s; meshctl will not find this process", strerror(thread_error));
+    if (!error)
+        unlink(admin.socket_path);
+    close_all();
+    return thread_error;
+}
+
+int admin_start(const struct admin_source *source)
+{
+    int none = 0, self = (int)getpid(), saved = errno, error, cancel;
+    int owner = atomic_load(&admin.owner);
+
+    if (owner == self)
+        return 0;
+    if (owner != 0)
+        admin_after_fork(); /* by a system call of its own, which nobody told us of */
+    if (!atomic_compare_exchange_strong(&admin.owner, &none, self))
+        return 0;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    error = start(source);
+    pthread_setcancelstate(cancel, NULL);
+    errno = saved;
+    return error;
+}
+
+void admin_after_fork(void)
+{
+    if (atomic_load(&admin.owner) == 0)
+        return;
+    close_all();
+    for (int i = 0; i < CLIENTS; i++)
+        admin.clients[i].out =
+            (struct buf)BUF_INIT; /* the thread may have been in the middle of growing it */
+    admin.socket_path[0] = '\0';
+    atomic_store(&admin.busy, false);
+    atomic_store(&admin.stopping, false);
+    atomic_store(&admin.owner, 0);
+}
+
+void admin_stop(void)
+{
+    const struct timespec pause = { 0, 1000000 };
+    int saved = errno, listener = admin.listener;
+
+    if (atomic_load(&admin.owner) != (int)getpid())
+        return;
+    atomic_store(&admin.stopping, true);
+    if (admin.socket_path[0])
+        unlink(admin.socket_path);
+    admin.socket_path[0] = '\0';
+    if (listener >= 0)
+        libc.shutdown(listener, SHUT_RDWR); /* wakes the thread */
+    for (int i = 0; i < STOP_MS && atomic_load(&admin.owner) != 0; i++) {
+        if (listener < 0 && !atomic_load(&admin.busy))
+            break; /* it sleeps, and does nothing from here on */
+        nanosleep(&pause, NULL);
+    }
+    errno = saved;
+}
