@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/banned.h"
-#include "stats/process.h"
+#include "stats/owner.h"
 
 enum { NONE, CLAIMING, FULL, FIRST };
 
@@ -70,11 +70,11 @@ static uint32_t find_own(struct region *region, char *base, uint64_t self)
 
 static uint32_t find_any(struct region *region, char *base)
 {
-    uint64_t self = process_self();
+    uint64_t self = owner_self();
     uint32_t found = find_own(region, base, self);
     if (found == FULL)
-        found = find(region, base, self, process_absent);
-    return found == FULL ? find(region, base, self, process_gone) : found;
+        found = find(region, base, self, owner_absent);
+    return found == FULL ? find(region, base, self, owner_gone) : found;
 }
 
 /* Connections that were open at the fork stay counted where they were opened, whoever closes them. */

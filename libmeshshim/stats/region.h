@@ -42,7 +42,7 @@ struct region_control {
     };
     _Atomic uint64_t
         hash[REGION_SERIES]; /* of the labels; 0: free, and so are all that follow (but overflow) */
-    _Atomic uint64_t owner[REGION_PROCESSES]; /* see process.h; 0: free */
+    _Atomic uint64_t owner[REGION_PROCESSES]; /* see owner.h; 0: free */
 };
 
 struct region_pair {

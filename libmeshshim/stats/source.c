@@ -8,7 +8,7 @@
 
 #include "base/banned.h"
 #include "base/libc.h"
-#include "stats/process.h"
+#include "stats/owner.h"
 #include "stats/region_file.h"
 #include "stats/regions.h"
 
@@ -34,7 +34,7 @@ static void add_process(struct source *source, const struct region_process *reco
         if (series == 0 || series > REGION_SERIES || active <= 0)
             continue;
         if (alive < 0)
-            alive = !process_gone(owner, self);
+            alive = !owner_gone(owner, self);
         if (alive)
             source->active[series - 1] += active;
         else
@@ -65,7 +65,7 @@ static bool add(struct sources *sources, int fd, struct region *region)
     source->region = region;
     sources->list[sources->count++] = source;
     if (source_read(source, 0, &source->control, sizeof source->control))
-        count_active(source, process_self());
+        count_active(source, owner_self());
     return true;
 }
 

@@ -1,6 +1,6 @@
-/* See process.h. Bits 0 to 21: id (pid_max is at most 2^22); 22 to 53: start time in ticks; 54 to 63:
+/* See owner.h. Bits 0 to 21: id (pid_max is at most 2^22); 22 to 53: start time in ticks; 54 to 63:
  * namespace. */
-#include "stats/process.h"
+#include "stats/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,19 +15,19 @@
 #define PID_BITS   22
 #define START_BITS 32
 
-static int pid_of(uint64_t process)
+static int pid_of(uint64_t owner)
 {
-    return (int)(process & ((1u << PID_BITS) - 1));
+    return (int)(owner & ((1u << PID_BITS) - 1));
 }
 
-static uint32_t start_of(uint64_t process)
+static uint32_t start_of(uint64_t owner)
 {
-    return (uint32_t)(process >> PID_BITS);
+    return (uint32_t)(owner >> PID_BITS);
 }
 
-static uint64_t namespace_of(uint64_t process)
+static uint64_t namespace_of(uint64_t owner)
 {
-    return process >> (PID_BITS + START_BITS);
+    return owner >> (PID_BITS + START_BITS);
 }
 
 /* The fields after the command's name, which may itself hold spaces and brackets: state is field 3. */
@@ -67,7 +67,7 @@ static bool look(int pid, char *state, unsigned long *threads, uint32_t *start)
     return parse(text, state, threads, start);
 }
 
-uint64_t process_self(void)
+uint64_t owner_self(void)
 {
     uint64_t pid = (uint64_t)getpid(), namespace_ = 0;
     unsigned long threads = 0;
@@ -81,24 +81,24 @@ uint64_t process_self(void)
     return pid | (uint64_t)start << PID_BITS | namespace_ << (PID_BITS + START_BITS);
 }
 
-bool process_absent(uint64_t process, uint64_t self)
+bool owner_absent(uint64_t owner, uint64_t self)
 {
-    int pid = pid_of(process);
-    if (namespace_of(process) != namespace_of(self))
+    int pid = pid_of(owner);
+    if (namespace_of(owner) != namespace_of(self))
         return false;
     return pid == 0 || (kill(pid, 0) < 0 && errno == ESRCH);
 }
 
-bool process_gone(uint64_t process, uint64_t self)
+bool owner_gone(uint64_t owner, uint64_t self)
 {
     unsigned long threads = 0;
     uint32_t start = 0;
     char state = 0;
-    if (process_absent(process, self))
+    if (owner_absent(owner, self))
         return true;
-    if (namespace_of(process) != namespace_of(self) || !look(pid_of(process), &state, &threads, &start))
+    if (namespace_of(owner) != namespace_of(self) || !look(pid_of(owner), &state, &threads, &start))
         return false;
-    if (start_of(process) != 0 && start != start_of(process))
+    if (start_of(owner) != 0 && start != start_of(owner))
         return true;
     /* A zombie; one with threads has only lost the first of them. */
     return (state == 'Z' || state == 'X') && threads <= 1;
