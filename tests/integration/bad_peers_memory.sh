@@ -10,7 +10,7 @@ command -v valgrind >/dev/null || skip "valgrind is not installed: make deps"
 slow=5
 quick_mesh 1000
 export MESHSHIM_LOG_FILE=$work/mesh.log
-memcheck=(valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 --fair-sched=yes)
+memcheck=(valgrind -q --leak-check=full "--suppressions=$top/tests/peers/valgrind.supp" --errors-for-leak-kinds=definite --error-exitcode=99 --fair-sched=yes)
 
 for mode in blocking edge; do
     port=$(free_port)
