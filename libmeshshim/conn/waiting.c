@@ -1,0 +1,141 @@
+/* Time and waiting: deadlines of pending connections, and blocking calls that need one settled. See pending.h. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "base/clock.h"
+#include "base/libc.h"
+#include "conn/dial.h"
+#include "conn/fdtable.h"
+#include "conn/pending_parts.h"
+
+/* The steps lock is held. */
+static void expire_one(struct conn *conn, int64_t now)
+{
+    struct pending *p = conn->pending;
+    struct handshake_fault late = { FAILURE_TIMEOUT, ETIMEDOUT, false, "" };
+    if (settle_adopt(conn))
+        return;
+    if (p->dial.retry_ms && now >= p->dial.retry_ms) {
+        dial_now(conn);
+        return;
+    }
+    if (p->grace_ms && now >= p->grace_ms) {
+        if (p->inbound) { /* permissive, and the program wants to speak first to a silent client: plain text */
+            settle_plain(conn);
+            return;
+        }
+        steps_grant_grace(conn);
+    }
+    if (now < p->deadline_ms)
+        return;
+    if (atomic_load(&conn->shared->shaker) != 0 && atomic_load(&conn->shared->shaker) != getpid()) {
+        p->deadline_ms = now + 1000;
+        return; /* another process has it in hand */
+    }
+    if (conn_state(conn) == CONN_CONNECTING)
+        snprintf(late.text, sizeof late.text, "no answer within connect_timeout (%lld ms)",
+                 (long long)p->dial.service->connect_timeout_ms);
+    else
+        snprintf(late.text, sizeof late.text, "the handshake took longer than handshake_timeout (%lld ms)%s",
+                 (long long)(p->inbound ? p->inbound->handshake_timeout_ms : p->dial.service->handshake_timeout_ms),
+                 conn_state(conn) == CONN_ARRIVED ? "; the client said nothing" : "");
+    steps_fail_or_retry(conn, &late);
+}
+
+int64_t pending_expire(int64_t now)
+{
+    enum { MOST = 256 };
+    struct conn *due[MOST];
+    int64_t next;
+    int n;
+    n = pending_due(due, MOST, now, &next);
+    for (int i = 0; i < n; i++) {
+        if (lock_try(&due[i]->steps) == LOCK_TAKEN) {
+            if (conn_is_pending(due[i]))
+                expire_one(due[i], now);
+            if (due[i]->pending) {
+                int64_t when = pending_next_event(due[i]->pending);
+                if (next == 0 || when < next)
+                    next = when;
+            }
+            lock_release(&due[i]->steps);
+        }
+        if (atomic_load(&due[i]->closing))
+            conn_settle(due[i]);
+    }
+    if (n == MOST && (next == 0 || next > now + 1))
+        next = now + 1;
+    return next;
+}
+/* poll(2) never restarts; whether the program expects a restart is what its handlers say. */
+static bool handlers_restart(void)
+{
+    for (int i = 1; i < 32; i++) {
+        struct sigaction action;
+        if (sigaction(i, NULL, &action) == 0 && action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN &&
+            !(action.sa_flags & SA_RESTART))
+            return false;
+    }
+    return true;
+}
+
+static int64_t own_timeout_ms(int fd, bool connecting)
+{
+    struct timeval limit = { 0, 0 };
+    socklen_t length = sizeof limit;
+    if (libc.getsockopt(fd, SOL_SOCKET, connecting ? SO_SNDTIMEO : SO_RCVTIMEO, &limit, &length) != 0)
+        return 0;
+    return (int64_t)limit.tv_sec * 1000 + limit.tv_usec / 1000;
+}
+
+static int wait_once(struct conn *conn, int64_t until, bool graced)
+{
+    enum { MOST = 64 };
+    struct conn *all[MOST];
+    struct pollfd fds[MOST];
+    int64_t now = clock_ms(), next = pending_expire(now), left;
+    const struct pending *own = conn->pending;
+    int n;
+    bool foreign = atomic_load(&conn->shared->shaker) != 0 && atomic_load(&conn->shared->shaker) != getpid();
+    if (!conn_is_pending(conn) || !own || own->graced != graced)
+        return 0; /* time has settled it */
+    n = pending_list(all, MOST);
+    for (int i = 0; i < n; i++)
+        fds[i] = (struct pollfd){ atomic_load(&all[i]->fd), pending_wants(all[i]), 0 };
+    if (until && (next == 0 || until < next))
+        next = until;
+    left = next == 0 ? 1000 : next > now ? next - now : 0;
+    if (foreign && left > 5)
+        left = 5; /* its progress shows in shared memory alone */
+    return libc.poll(fds, (nfds_t)n, (int)(left > 1000 ? 1000 : left));
+}
+
+int pending_wait(struct conn *conn, int fd, bool until_grace)
+{
+    int64_t limit = own_timeout_ms(fd, until_grace), until = limit ? clock_ms() + limit : 0;
+    for (;;) {
+        enum pending_result result = pending_drive(conn);
+        const struct pending *p;
+        if (result == PENDING_DONE)
+            return 0;
+        if (result == PENDING_PLAIN)
+            return 1;
+        if (fdtable_get(fd) != conn)
+            return fdtable_get(fd) ? -EBADF : 1;
+        if (result == PENDING_FAILED)
+            return -conn->error;
+        p = conn->pending;
+        if (until_grace && p && p->graced)
+            return 0;
+        if (atomic_load(&pending_count) > 1)
+            pending_drive_others(conn);
+        if (until && clock_ms() >= until)
+            return until_grace ? -EINPROGRESS : -EAGAIN;
+        if (wait_once(conn, until, p && p->graced) < 0 && errno == EINTR && !handlers_restart())
+            return -EINTR;
+    }
+}
