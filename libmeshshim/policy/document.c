@@ -77,15 +77,15 @@ static void tell_unknown_key(struct reader *reader, const struct section *sectio
     for (size_t i = 0; i < config_key_count; i++) {
         if (key_rules[i].section == section->kind)
             suggest_offer(&suggestion, config_keys[i].name);
-        else if (!strcmp(config_keys[i].name, name))
+        else if (home == SECTION_UNKNOWN && !strcmp(config_keys[i].name, name))
             home = key_rules[i].section;
     }
-    if (suggestion.best)
-        problem_at(reader->problems, reader->line, "unknown key %s in %s; did you mean \"%s\"?", QUOTE(name),
-                   heading, suggestion.best);
-    else if (home != SECTION_UNKNOWN)
+    if (home != SECTION_UNKNOWN)
         problem_at(reader->problems, reader->line, "unknown key %s in %s; it belongs in %s", QUOTE(name),
                    heading, section_heading(home));
+    else if (suggestion.best)
+        problem_at(reader->problems, reader->line, "unknown key %s in %s; did you mean \"%s\"?", QUOTE(name),
+                   heading, suggestion.best);
     else
         problem_at(reader->problems, reader->line,
                    "unknown key %s in %s; \"man mesh.ini\" lists the known ones", QUOTE(name), heading);
