@@ -42,14 +42,15 @@ static void judge_identities(const struct subject *s, const struct section_view 
         const char *pattern = view->identities->patterns[i];
         size_t scheme = strlen("spiffe://"), length = strlen(domain);
         if (strcmp(pattern, "*/*") == 0)
-            finding_add(s->list, MSH0123, line,
-                        "[%s] %s has */*, which every identity of the trust domain matches; name who is meant", view->name,
-                        view->identity_key);
+            finding_add(
+                s->list, MSH0123, line,
+                "[%s] %s has */*, which every identity of the trust domain matches; name who is meant",
+                view->name, view->identity_key);
         else if (strncmp(pattern, "spiffe://", scheme) == 0 &&
                  (strncmp(pattern + scheme, domain, length) != 0 || pattern[scheme + length] != '/'))
             finding_add(s->list, MSH0122, line,
-                        "[%s] %s has %s, not of the trust domain %s; see that trust_bundle holds its root", view->name,
-                        view->identity_key, pattern, domain);
+                        "[%s] %s has %s, not of the trust domain %s; see that trust_bundle holds its root",
+                        view->name, view->identity_key, pattern, domain);
     }
 }
 
@@ -59,11 +60,12 @@ static void judge_section(const struct subject *s, const struct section_view *vi
     judge_identities(s, view);
     if (view->handshake_timeout_ms <= view->handshake_grace_ms)
         finding_add(s->list, MSH0141, line_of(s, view->name, "handshake_timeout"),
-                    "[%s] handshake_timeout (%lld ms) is not longer than handshake_grace (%lld ms); raise it", view->name,
-                    (long long)view->handshake_timeout_ms, (long long)view->handshake_grace_ms);
+                    "[%s] handshake_timeout (%lld ms) is not longer than handshake_grace (%lld ms); raise it",
+                    view->name, (long long)view->handshake_timeout_ms, (long long)view->handshake_grace_ms);
     if (view->tolerate_truncation)
         finding_add(s->list, MSH0151, line_of(s, view->name, "tolerate_truncation"),
-                    "[%s] tolerate_truncation is on, so an answer that was cut short looks whole; turn it on only for "
+                    "[%s] tolerate_truncation is on, so an answer that was cut short looks whole; turn it on "
+                    "only for "
                     "a peer that never sends close_notify",
                     view->name);
 }
@@ -76,8 +78,12 @@ static bool says(const struct subject *s, const char *section, const char *key)
 
 static void judge_inbound(const struct subject *s, const struct inbound_policy *inbound)
 {
-    struct section_view view = { "inbound", "allow", &inbound->allow, inbound->handshake_timeout_ms,
-                                 inbound->handshake_grace_ms, inbound->tolerate_truncation };
+    struct section_view view = { "inbound",
+                                 "allow",
+                                 &inbound->allow,
+                                 inbound->handshake_timeout_ms,
+                                 inbound->handshake_grace_ms,
+                                 inbound->tolerate_truncation };
     struct identity_list none = { NULL, 0 };
     unsigned line;
 
@@ -85,12 +91,14 @@ static void judge_inbound(const struct subject *s, const struct inbound_policy *
         snprintf(view.name, sizeof view.name, "inbound %u", inbound->port);
     line = line_of(s, view.name, "mtls");
     if (inbound->mtls == MTLS_PERMISSIVE && (!inbound->port || says(s, view.name, "mtls")))
-        finding_add(s->list, MSH0111, line,
-                    "[%s] mtls is permissive, so plain text is let in; make it strict when every client is meshed",
-                    view.name);
+        finding_add(
+            s->list, MSH0111, line,
+            "[%s] mtls is permissive, so plain text is let in; make it strict when every client is meshed",
+            view.name);
     if (inbound->mtls == MTLS_OFF && (!inbound->port || says(s, view.name, "mtls")))
         finding_add(s->list, MSH0112, line,
-                    "[%s] mtls is off, so anybody is let in; make it strict, or permissive on the way there", view.name);
+                    "[%s] mtls is off, so anybody is let in; make it strict, or permissive on the way there",
+                    view.name);
     if (inbound->mtls == MTLS_OFF)
         return; /* nothing of what follows has an effect */
     if (inbound->port && !says(s, view.name, "allow"))
@@ -104,7 +112,8 @@ static bool is_local(const struct endpoint *endpoint)
 {
     struct address address;
     static const unsigned char loopback6[16] = { [15] = 1 };
-    if (!address_from_socket((const struct sockaddr *)&endpoint->address, endpoint->address_length, &address, NULL))
+    if (!address_from_socket((const struct sockaddr *)&endpoint->address, endpoint->address_length, &address,
+                             NULL))
         return false;
     return address.family == 4 ? address.bytes[0] == 127 : memcmp(address.bytes, loopback6, 16) == 0;
 }
@@ -115,32 +124,40 @@ static void judge_endpoints(const struct subject *s, const struct service *servi
     for (size_t i = 0; i < service->endpoint_count; i++) {
         const struct endpoint *endpoint = &service->endpoints[i];
         if (is_local(endpoint))
-            finding_add(s->list, MSH0131, line, "[%s] endpoint %s is this machine; is the file for this machine alone?",
-                        section, endpoint->text);
+            finding_add(s->list, MSH0131, line,
+                        "[%s] endpoint %s is this machine; is the file for this machine alone?", section,
+                        endpoint->text);
     }
 }
 
 static void judge_service(const struct subject *s, const struct service *service)
 {
-    struct section_view view = { "", "identity", &service->identity, service->handshake_timeout_ms,
-                                 service->handshake_grace_ms, service->tolerate_truncation };
+    struct section_view view = { "",
+                                 "identity",
+                                 &service->identity,
+                                 service->handshake_timeout_ms,
+                                 service->handshake_grace_ms,
+                                 service->tolerate_truncation };
     snprintf(view.name, sizeof view.name, "service %s", service->name);
     judge_endpoints(s, service, view.name);
     if (service->mtls == MTLS_OFF) {
-        finding_add(s->list, MSH0113, line_of(s, view.name, "mtls"),
-                    "[%s] mtls is off, so what is sent there can be read; make it strict when the server is meshed",
-                    view.name);
+        finding_add(
+            s->list, MSH0113, line_of(s, view.name, "mtls"),
+            "[%s] mtls is off, so what is sent there can be read; make it strict when the server is meshed",
+            view.name);
         return; /* nothing of what follows has an effect */
     }
     judge_section(s, &view);
     if (service->identity.count == 0)
-        finding_add(s->list, MSH0121, line_of(s, view.name, NULL),
-                    "[%s] has no identity, so any workload of %s may answer for it; add identity = NAMESPACE/NAME",
-                    view.name, snapshot_workload(s->snapshot)->trust_domain);
+        finding_add(
+            s->list, MSH0121, line_of(s, view.name, NULL),
+            "[%s] has no identity, so any workload of %s may answer for it; add identity = NAMESPACE/NAME",
+            view.name, snapshot_workload(s->snapshot)->trust_domain);
     if (service->handshake_timeout_ms < service->connect_timeout_ms)
         finding_add(s->list, MSH0142, line_of(s, view.name, "handshake_timeout"),
-                    "[%s] handshake_timeout (%lld ms) is shorter than connect_timeout (%lld ms); raise it", view.name,
-                    (long long)service->handshake_timeout_ms, (long long)service->connect_timeout_ms);
+                    "[%s] handshake_timeout (%lld ms) is shorter than connect_timeout (%lld ms); raise it",
+                    view.name, (long long)service->handshake_timeout_ms,
+                    (long long)service->connect_timeout_ms);
 }
 
 static bool lies_inside(const struct address *inner, const struct address *outer)
@@ -162,9 +179,10 @@ static void judge_host(const struct subject *s, const struct service_record *inn
             continue;
         host_write(host, &small);
         host_write(other, &large);
-        finding_add(s->list, MSH0132, host->line,
-                    "[service %s] %s lies inside %s of [service %s]; the more specific one wins: is that meant?",
-                    inner->service.name, buf_text(&small), buf_text(&large), outer->service.name);
+        finding_add(
+            s->list, MSH0132, host->line,
+            "[service %s] %s lies inside %s of [service %s]; the more specific one wins: is that meant?",
+            inner->service.name, buf_text(&small), buf_text(&large), outer->service.name);
         break;
     }
     buf_free(&small);
@@ -205,8 +223,8 @@ static void judge_identity_files(const struct subject *s)
     buf_free(&found);
     if (workload->private_key.path && stat(workload->private_key.path, &st) == 0 && (st.st_mode & 077))
         finding_add(s->list, MSH0203, line_of(s, "workload", "private_key"),
-                    "%s has mode %04o, so others than its owner may use it; 'chmod 600' it", workload->private_key.path,
-                    (unsigned)st.st_mode & 07777);
+                    "%s has mode %04o, so others than its owner may use it; 'chmod 600' it",
+                    workload->private_key.path, (unsigned)st.st_mode & 07777);
 }
 
 static void judge_snapshot(const struct subject *s)

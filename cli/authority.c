@@ -81,12 +81,14 @@ static bool create_file(const char *path, const struct buf *data, mode_t mode, s
 {
     int error = file_create(path, data, mode);
     if (error == EEXIST)
-        buf_printf(why,
-                   "%s is there already, and an authority is never overwritten; choose another --dir, or remove it "
-                   "yourself when nothing trusts it any more",
-                   path);
+        buf_printf(
+            why,
+            "%s is there already, and an authority is never overwritten; choose another --dir, or remove it "
+            "yourself when nothing trusts it any more",
+            path);
     else if (error)
-        buf_printf(why, "cannot write %s (%s); check the directory's owner and its free space", path, strerror(error));
+        buf_printf(why, "cannot write %s (%s); check the directory's owner and its free space", path,
+                   strerror(error));
     return error == 0;
 }
 
@@ -112,7 +114,8 @@ static void wipe(struct buf *secret)
     buf_free(secret);
 }
 
-bool authority_create(const char *directory, const char *trust_domain, struct validity validity, struct buf *why)
+bool authority_create(const char *directory, const char *trust_domain, struct validity validity,
+                      struct buf *why)
 {
     struct buf root_pem = BUF_INIT, key_pem = BUF_INIT;
     EVP_PKEY *key = EVP_EC_gen("P-256");
@@ -136,8 +139,8 @@ static char *read_pem(const char *directory, const char *name, size_t *length, s
     error = file_read(path, 1 << 20, &text, length);
     if (!error)
         return text;
-    buf_printf(why, "cannot read %s (%s); 'meshctl ca init --dir %s' makes an authority", path, strerror(error),
-               directory);
+    buf_printf(why, "cannot read %s (%s); 'meshctl ca init --dir %s' makes an authority", path,
+               strerror(error), directory);
     return NULL;
 }
 
@@ -209,8 +212,8 @@ static bool usable(struct authority *authority, const char *directory, struct bu
         buf_printf(why, "%s/%s is not the key of %s/%s; restore both from one copy", directory, AUTHORITY_KEY,
                    directory, AUTHORITY_ROOT);
     else if (!learn_trust_domain(authority))
-        buf_printf(why, "%s/%s carries no spiffe://TRUST_DOMAIN; make an authority with 'meshctl ca init'", directory,
-                   AUTHORITY_ROOT);
+        buf_printf(why, "%s/%s carries no spiffe://TRUST_DOMAIN; make an authority with 'meshctl ca init'",
+                   directory, AUTHORITY_ROOT);
     else
         return true;
     ERR_clear_error();
@@ -251,8 +254,8 @@ static void write_names(const struct leaf_request *request, const char *spiffe_i
         buf_printf(out, ",%s:%s", is_address(request->hosts[i]) ? "IP" : "DNS", request->hosts[i]);
 }
 
-static X509 *make_leaf(const struct authority *authority, const struct leaf_request *request, const char *names,
-                       EVP_PKEY *key, struct validity validity)
+static X509 *make_leaf(const struct authority *authority, const struct leaf_request *request,
+                       const char *names, EVP_PKEY *key, struct validity validity)
 {
     X509 *leaf = mint_new(key, validity), *root = authority->root;
     if (leaf && mint_subject(leaf, authority->trust_domain, request->name) &&
@@ -275,7 +278,8 @@ static bool fit_into_root(const struct authority *authority, struct validity *va
         validity->not_after = end;
     if (validity->not_before < validity->not_after)
         return true;
-    buf_puts(why, "the root ends before this certificate would begin; make a new root with 'meshctl ca init'");
+    buf_puts(why,
+             "the root ends before this certificate would begin; make a new root with 'meshctl ca init'");
     return false;
 }
 
@@ -297,8 +301,8 @@ bool authority_issue(const struct authority *authority, const struct leaf_reques
     write_names(request, leaf->spiffe_id, &names);
     key = EVP_EC_gen("P-256");
     certificate = key ? make_leaf(authority, request, buf_text(&names), key, validity) : NULL;
-    done = certificate && mint_certificate_pem(certificate, &leaf->certificate) && mint_key_pem(key, &leaf->key) &&
-           mint_certificate_pem(authority->root, &leaf->root);
+    done = certificate && mint_certificate_pem(certificate, &leaf->certificate) &&
+           mint_key_pem(key, &leaf->key) && mint_certificate_pem(authority->root, &leaf->root);
     X509_free(certificate);
     EVP_PKEY_free(key);
     buf_free(&names);

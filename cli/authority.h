@@ -13,7 +13,8 @@ struct authority;
 #define AUTHORITY_KEY  "ca-key.pem"
 
 /* A new root; false with a sentence in `why`. Never replaces an authority that is there. */
-bool authority_create(const char *directory, const char *trust_domain, struct validity validity, struct buf *why);
+bool authority_create(const char *directory, const char *trust_domain, struct validity validity,
+                      struct buf *why);
 /* NULL with a sentence in `why`. */
 struct authority *authority_open(const char *directory, struct buf *why);
 void authority_free(struct authority *authority);

@@ -112,7 +112,8 @@ static bool split(const struct buf *answer, struct reply *reply)
 
     if (!end || sscanf(answer->data, "HTTP/1.%*1[01] %3d", &reply->status) != 1)
         return false;
-    if (strcasestr(answer->data, "\r\ntransfer-encoding:") && strcasestr(answer->data, "\r\ntransfer-encoding:") < end)
+    if (strcasestr(answer->data, "\r\ntransfer-encoding:") &&
+        strcasestr(answer->data, "\r\ntransfer-encoding:") < end)
         return false;
     end += 4;
     length = answer->length - (size_t)(end - answer->data);
@@ -129,7 +130,8 @@ static bool converse(int fd, const char *method, const char *path, struct reply 
     struct buf answer = BUF_INIT;
     char request[512];
     int length = snprintf(request, sizeof request,
-                          "%s %s HTTP/1.1\r\nHost: mesh\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", method, path);
+                          "%s %s HTTP/1.1\r\nHost: mesh\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+                          method, path);
     bool came = length < (int)sizeof request && send_all(fd, request, (size_t)length, deadline) &&
                 receive_all(fd, &answer, deadline);
     bool good = came && split(&answer, reply);
@@ -142,8 +144,8 @@ static bool converse(int fd, const char *method, const char *path, struct reply 
     return good;
 }
 
-enum client_result client_request(const char *socket, const char *method, const char *path, struct reply *reply,
-                                  struct buf *why)
+enum client_result client_request(const char *socket, const char *method, const char *path,
+                                  struct reply *reply, struct buf *why)
 {
     int fd = connect_to(socket), error = errno;
     bool good;

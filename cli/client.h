@@ -18,7 +18,7 @@ struct reply {
 };
 
 /* `reply` is initialised here; the caller frees reply->body in any case. */
-enum client_result client_request(const char *socket, const char *method, const char *path, struct reply *reply,
-                                  struct buf *why);
+enum client_result client_request(const char *socket, const char *method, const char *path,
+                                  struct reply *reply, struct buf *why);
 
 #endif

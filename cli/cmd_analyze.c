@@ -74,8 +74,13 @@ static const struct option_row rows[] = {
 };
 
 const struct command command_analyze = {
-    "analyze", "[FILE]", "What is wrong or doubtful in a configuration, with codes",
-    "Without FILE: $MESHSHIM_CONFIG, else /etc/meshshim/mesh.ini. Codes are stable. A configuration that is not\n"
+    "analyze",
+    "[FILE]",
+    "What is wrong or doubtful in a configuration, with codes",
+    "Without FILE: $MESHSHIM_CONFIG, else /etc/meshshim/mesh.ini. Codes are stable. A configuration that is "
+    "not\n"
     "valid is told whole (MSH0101), and what is doubtful only when it is mended.",
-    rows, run, false,
+    rows,
+    run,
+    false,
 };

@@ -76,7 +76,8 @@ static int init(const char *directory, const char *trust_domain, const struct da
     if (!authority_create(directory, trust_domain, validity, &why))
         return problem(&why);
     write_time(validity.not_after, until);
-    printf("root of trust domain %s in %s/%s, valid until %s\nits key, %s/%s, signs every identity: keep it from other "
+    printf("root of trust domain %s in %s/%s, valid until %s\nits key, %s/%s, signs every identity: keep it "
+           "from other "
            "users and off the machines of the mesh\n",
            trust_domain, directory, AUTHORITY_ROOT, until, directory, AUTHORITY_KEY);
     return STATUS_OK;
@@ -106,8 +107,9 @@ static int run_init(const struct command *self, int argc, char **argv)
     if (!directory)
         return complain_usage(self, "--dir is missing: where is the authority to be made");
     if (!authority_trust_domain_valid(trust_domain))
-        return complain_usage(self, "'%s' is not a trust domain; expected lower-case letters, digits, '.', '-', '_'",
-                              trust_domain);
+        return complain_usage(
+            self, "'%s' is not a trust domain; expected lower-case letters, digits, '.', '-', '_'",
+            trust_domain);
     return init(directory, trust_domain, &dates);
 }
 
@@ -219,15 +221,17 @@ static int issue_checked(const struct command *self, const struct issue_options 
     char workload[256];
 
     if (!wanted->directory || !wanted->workload || !wanted->out)
-        return complain_usage(self, "%s is missing", !wanted->directory  ? "--dir (the authority)"
-                                                     : !wanted->workload ? "--workload NAMESPACE/NAME"
-                                                                         : "--out (where the files go)");
+        return complain_usage(self, "%s is missing",
+                              !wanted->directory  ? "--dir (the authority)"
+                              : !wanted->workload ? "--workload NAMESPACE/NAME"
+                                                  : "--out (where the files go)");
     snprintf(workload, sizeof workload, "%s", wanted->workload);
     if (!split_workload(workload, &request))
-        return complain_usage(self,
-                              "'%s' is not NAMESPACE/NAME; expected two parts of at most 63 letters, digits, '.', '-', "
-                              "'_'",
-                              wanted->workload);
+        return complain_usage(
+            self,
+            "'%s' is not NAMESPACE/NAME; expected two parts of at most 63 letters, digits, '.', '-', "
+            "'_'",
+            wanted->workload);
     request.validity = dates_validity(&wanted->dates);
     if (request.validity.not_before >= request.validity.not_after)
         return complain_usage(self, "the certificate would end before it begins");
@@ -260,9 +264,11 @@ static int run_issue(const struct command *self, int argc, char **argv)
     return options_at_most(&o, 0) ? issue_checked(self, &wanted) : STATUS_USAGE;
 }
 
-#define DATE_ROWS                                                                                                  \
-    { OPTION_NOT_BEFORE, "not-before", "TIME", "begins then (RFC 3339, UTC); for testing" },                       \
-    { OPTION_NOT_AFTER, "not-after", "TIME", "ends then, instead of --ttl; for testing" }
+#define DATE_ROWS                                                                                            \
+    { OPTION_NOT_BEFORE, "not-before", "TIME", "begins then (RFC 3339, UTC); for testing" },                 \
+    {                                                                                                        \
+        OPTION_NOT_AFTER, "not-after", "TIME", "ends then, instead of --ttl; for testing"                    \
+    }
 
 static const struct option_row init_rows[] = {
     { 'd', "dir", "DIR", "where the authority is made: ca.pem and ca-key.pem" },
@@ -277,21 +283,30 @@ static const struct option_row issue_rows[] = {
     { 'w', "workload", "NS/NAME", "whose identity: spiffe://TRUST_DOMAIN/ns/NS/sa/NAME" },
     { 'o', "out", "DIR", "where cert.pem, key.pem and ca.pem go" },
     { OPTION_TTL, "ttl", "DURATION", "how long it is valid (default 24h; never longer than the root)" },
-    { OPTION_DNS, "dns", "HOST", "a DNS name or address as well, for peers that check those; may be repeated" },
+    { OPTION_DNS, "dns", "HOST",
+      "a DNS name or address as well, for peers that check those; may be repeated" },
     DATE_ROWS,
     { 0 },
 };
 
 const struct command command_ca_init = {
-    "ca init", "", "A new root of trust: an ECDSA P-256 key and its certificate",
+    "ca init",
+    "",
+    "A new root of trust: an ECDSA P-256 key and its certificate",
     "The directory is made with mode 0700 and the key with 0600. An authority that is there already is\n"
     "never overwritten. Whoever holds the key can be anybody in the mesh: keep it off its machines.",
-    init_rows, run_init, false,
+    init_rows,
+    run_init,
+    false,
 };
 
 const struct command command_ca_issue = {
-    "ca issue", "", "An identity for one workload, signed by the root",
+    "ca issue",
+    "",
+    "An identity for one workload, signed by the root",
     "Each run makes a new key. Existing files are replaced, each as a whole, the certificate last: programs\n"
     "that watch cert.pem find the key that belongs to it. Put the three paths into [workload] of mesh.ini.",
-    issue_rows, run_issue, false,
+    issue_rows,
+    run_issue,
+    false,
 };

@@ -48,14 +48,16 @@ static void tell(struct check *check, enum verdict verdict, const char *format, 
 
 static void check_library(struct check *check)
 {
-    char path[PATH_MAX], openssl[128];
+    struct library_versions versions;
+    char path[PATH_MAX];
     struct buf why = BUF_INIT;
 
     if (!library_find(check->library, path, &why) || !library_loads(path, &why)) {
         tell(check, BAD, "library: %s", buf_text(&why));
     } else {
-        library_openssl(path, openssl, sizeof openssl);
-        tell(check, GOOD, "library: %s loads; OpenSSL: %s", path, openssl);
+        library_versions(path, &versions);
+        tell(check, GOOD, "library: %s, version %s, loads; its OpenSSL: %s", path, versions.own,
+             versions.openssl);
     }
     buf_free(&why);
 }
@@ -90,8 +92,10 @@ static void check_configuration(struct check *check)
     }
     check->snapshot = config_load(path, &problems);
     if (check->snapshot)
-        tell(check, GOOD, "configuration: %s is valid (%zu service%s); 'meshctl analyze' tells what is doubtful", path,
-             snapshot_service_count(check->snapshot), snapshot_service_count(check->snapshot) == 1 ? "" : "s");
+        tell(check, GOOD,
+             "configuration: %s is valid (%zu service%s); 'meshctl analyze' tells what is doubtful", path,
+             snapshot_service_count(check->snapshot),
+             snapshot_service_count(check->snapshot) == 1 ? "" : "s");
     else
         tell_lines(check, "configuration", problems.data, INT_MAX);
     buf_free(&problems);
@@ -107,7 +111,8 @@ static void check_identity(struct check *check)
         return;
     faults = identity_examine(workload, &findings);
     if (faults == 0)
-        tell(check, GOOD, "identity: %s proves itself with %s", workload->spiffe_id, workload->certificate.path);
+        tell(check, GOOD, "identity: %s proves itself with %s", workload->spiffe_id,
+             workload->certificate.path);
     tell_lines(check, "identity", findings.data, faults);
     buf_free(&findings);
 }
@@ -146,17 +151,20 @@ static void judge_directory(struct check *check, const char *directory)
     if (stat(directory, &st) != 0 && errno == ENOENT && can_be_made(directory))
         tell(check, GOOD, "runtime directory: %s can be made when it is needed", directory);
     else if (stat(directory, &st) != 0)
-        tell(check, BAD, "runtime directory: %s cannot be used (%s); make it, or set runtime_dir in [workload]",
+        tell(check, BAD,
+             "runtime directory: %s cannot be used (%s); make it, or set runtime_dir in [workload]",
              directory, strerror(errno));
     else if (!S_ISDIR(st.st_mode) || access(directory, R_OK | W_OK | X_OK) != 0)
         tell(check, BAD,
-             "runtime directory: %s is not a directory that this user may write; set runtime_dir in [workload], or "
+             "runtime directory: %s is not a directory that this user may write; set runtime_dir in "
+             "[workload], or "
              "mend its owner",
              directory);
     else if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
         tell(check, DOUBTFUL, "runtime directory: %s may be written by everybody; 'chmod 700' it", directory);
     else
-        tell(check, GOOD, "runtime directory: %s, %zu meshed process(es) running", directory, count_live(directory));
+        tell(check, GOOD, "runtime directory: %s, %zu meshed process(es) running", directory,
+             count_live(directory));
 }
 
 static void check_runtime(struct check *check)
@@ -183,7 +191,8 @@ static void check_kernel(struct check *check)
         tell(check, GOOD, "kernel TLS: offered by this kernel");
     else
         tell(check, DOUBTFUL,
-             "kernel TLS: not offered, so records are made in the program itself, which is as safe; 'modprobe tls' "
+             "kernel TLS: not offered, so records are made in the program itself, which is as safe; "
+             "'modprobe tls' "
              "offers it where the kernel has the module");
     free(text);
 }
@@ -205,13 +214,14 @@ static void check_program(struct check *check)
     if (!program_look(check->program, &program, &why))
         tell(check, BAD, "program: %s", buf_text(&why));
     else
-        tell(check, GOOD, "program: %s%s%s can be meshed", program.path, *program.interpreter ? ", run by " : "",
-             program.interpreter);
+        tell(check, GOOD, "program: %s%s%s can be meshed", program.path,
+             *program.interpreter ? ", run by " : "", program.interpreter);
     buf_free(&why);
 }
 
-static void (*const steps[])(struct check *) = { check_library, check_configuration, check_identity,   check_runtime,
-                                                 check_kernel,  check_environment,   check_program };
+static void (*const steps[])(struct check *) = { check_library, check_configuration, check_identity,
+                                                 check_runtime, check_kernel,        check_environment,
+                                                 check_program };
 
 static int run(const struct command *self, int argc, char **argv)
 {
@@ -244,9 +254,14 @@ static const struct option_row rows[] = {
 };
 
 const struct command command_check = {
-    "check", "[PROGRAM]", "Is this machine and this configuration ready: each finding with its fix",
+    "check",
+    "[PROGRAM]",
+    "Is this machine and this configuration ready: each finding with its fix",
     "✓ is well, ! is doubtful, ✗ must be mended (exit status 1). Looked at: the library, its OpenSSL, the\n"
-    "configuration, the identity's files, the runtime directory, kernel TLS, the environment and, where one is\n"
+    "configuration, the identity's files, the runtime directory, kernel TLS, the environment and, where one "
+    "is\n"
     "named, whether that program can be meshed. Nothing is changed.",
-    rows, run, false,
+    rows,
+    run,
+    false,
 };

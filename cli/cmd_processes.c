@@ -92,6 +92,20 @@ static void trim(struct buf *body)
         body->data[--body->length] = '\0';
 }
 
+/* Why it refused: the answer's own "error" where it has one. */
+static void tell_refusal(const struct process *process, const struct reply *reply)
+{
+    struct json *json = json_parse(buf_text(&reply->body), reply->body.length);
+    const char *error = json_text(json, "error");
+    const char *text = *error ? error : buf_text(&reply->body);
+    size_t length = strlen(text);
+
+    while (length > 0 && text[length - 1] == '\n')
+        length--;
+    complain("%s refused (status %d): %.*s", process->socket, reply->status, (int)length, text);
+    json_free(json);
+}
+
 static void ask(struct request *request, const struct process *process)
 {
     struct buf why = BUF_INIT;
@@ -109,7 +123,7 @@ static void ask(struct request *request, const struct process *process)
         complain("%s", buf_text(&why));
     } else if (reply.status != 200) {
         request->failed++;
-        complain("%s refused (status %d): %s", process->socket, reply.status, buf_text(&reply.body));
+        tell_refusal(process, &reply);
     } else {
         request->answered++;
         show(request, process, &reply.body);
@@ -203,11 +217,11 @@ static const struct option_row rows[] = {
     { 0 },
 };
 
-#define QUESTION(name, method, path, summary, details)                                                             \
-    static int run_##name(const struct command *self, int argc, char **argv)                                       \
-    {                                                                                                              \
-        return run_question(self, argc, argv, (struct question){ method, path });                                  \
-    }                                                                                                              \
+#define QUESTION(name, method, path, summary, details)                                                       \
+    static int run_##name(const struct command *self, int argc, char **argv)                                 \
+    {                                                                                                        \
+        return run_question(self, argc, argv, (struct question){ method, path });                            \
+    }                                                                                                        \
     const struct command command_##name = { #name, "", summary, details, rows, run_##name, false };
 
 QUESTION(connections, "GET", "/connections", "The connections of each meshed process now", "")

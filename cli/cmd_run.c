@@ -23,10 +23,11 @@ static bool find_config(const char *wanted, char path[PATH_MAX], struct buf *why
     const char *given = wanted ? wanted : config_path(&is_explicit);
     if (realpath(given, path) && access(path, R_OK) == 0)
         return true;
-    buf_printf(why,
-               "cannot read the configuration %s (%s), and without one nothing is meshed; name one with --config or "
-               "MESHSHIM_CONFIG",
-               given, strerror(errno));
+    buf_printf(
+        why,
+        "cannot read the configuration %s (%s), and without one nothing is meshed; name one with --config or "
+        "MESHSHIM_CONFIG",
+        given, strerror(errno));
     return false;
 }
 
@@ -109,10 +110,16 @@ static const struct option_row rows[] = {
 };
 
 const struct command command_run = {
-    "run", "-- PROGRAM [ARGUMENT…]", "Runs a program in the mesh, after a look whether it can be meshed",
-    "Refused, each with the reason: static programs, programs for another C library or processor, Go programs,\n"
+    "run",
+    "-- PROGRAM [ARGUMENT…]",
+    "Runs a program in the mesh, after a look whether it can be meshed",
+    "Refused, each with the reason: static programs, programs for another C library or processor, Go "
+    "programs,\n"
     "set-uid and set-gid programs and those with file capabilities. A script is judged by its interpreter.\n"
-    "Else LD_PRELOAD (in front of what it holds) and MESHSHIM_CONFIG are set and the program takes meshctl's\n"
+    "Else LD_PRELOAD (in front of what it holds) and MESHSHIM_CONFIG are set and the program takes "
+    "meshctl's\n"
     "place: same process id, same exit status.",
-    rows, run, true,
+    rows,
+    run,
+    true,
 };

@@ -29,8 +29,8 @@ static bool fetch_from_socket(const struct request *request, struct buf *out, st
     if (result == CLIENT_OK && reply.status == 200)
         buf_append(out, reply.body.data, reply.body.length);
     else if (result == CLIENT_OK)
-        buf_printf(why, "%s answered %s with status %d; is it a meshed process's socket", request->socket, path,
-                   reply.status);
+        buf_printf(why, "%s answered %s with status %d; is it a meshed process's socket", request->socket,
+                   path, reply.status);
     else if (result == CLIENT_STALE)
         buf_puts(why, "; is the process still running");
     buf_free(&reply.body);
@@ -151,11 +151,16 @@ static const struct option_row rows[] = {
 };
 
 const struct command command_stats = {
-    "stats", "", "Golden metrics by direction, service and peer",
+    "stats",
+    "",
+    "Golden metrics by direction, service and peer",
     "A row for each direction, service and proven peer, finished programs included. HANDSHAKE is the median\n"
     "time of a TLS handshake; P50 to P99.9 are quantiles of the turnaround: last byte written to first byte\n"
     "back for outbound connections, last byte received to first byte answered for inbound ones.\n"
-    "Failures are told by reason under their row. -o json prints what the socket's /stats gives, -o prometheus\n"
+    "Failures are told by reason under their row. -o json prints what the socket's /stats gives, -o "
+    "prometheus\n"
     "what /metrics gives.",
-    rows, run, false,
+    rows,
+    run,
+    false,
 };

@@ -10,7 +10,8 @@
 static int run(const struct command *self, int argc, char **argv)
 {
     const char *wanted = NULL;
-    char path[PATH_MAX], openssl[128];
+    char path[PATH_MAX];
+    struct library_versions versions;
     struct buf why = BUF_INIT;
     struct options o;
     int letter;
@@ -26,13 +27,13 @@ static int run(const struct command *self, int argc, char **argv)
     printf("meshctl          %s\n", MESHSHIM_VERSION);
     printf("its OpenSSL      %s\n", OpenSSL_version(OPENSSL_VERSION));
     if (!library_find(wanted, path, &why)) {
-        printf("library          not found\n");
+        printf("libmeshshim.so   not found\n");
         complain("%s", buf_text(&why));
         buf_free(&why);
         return STATUS_PROBLEM;
     }
-    library_openssl(path, openssl, sizeof openssl);
-    printf("library          %s\nits OpenSSL      %s\n", path, openssl);
+    library_versions(path, &versions);
+    printf("libmeshshim.so   %s (%s)\nits OpenSSL      %s\n", versions.own, path, versions.openssl);
     return STATUS_OK;
 }
 
@@ -42,6 +43,11 @@ static const struct option_row rows[] = {
 };
 
 const struct command command_version = {
-    "version", "", "Versions of meshctl, the library and their OpenSSL",
-    "The library carries an OpenSSL of its own: its security fixes come with a new build of the library.", rows, run, false,
+    "version",
+    "",
+    "Versions of meshctl, the library and their OpenSSL",
+    "The library carries an OpenSSL of its own: its security fixes come with a new build of the library.",
+    rows,
+    run,
+    false,
 };

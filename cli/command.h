@@ -39,7 +39,8 @@ bool command_is_group(const char *word);
 /* One sentence on standard error, "meshctl: …": what went wrong and what to do next. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same, and where help is; returns STATUS_USAGE. */
-int complain_usage(const struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int complain_usage(const struct command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* help.c */
 void help_write_command(const struct command *command);

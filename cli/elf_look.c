@@ -74,8 +74,8 @@ static bool has_go_note(const struct image *image, const Elf64_Phdr *segment)
     for (int i = 0; i < TABLE_MOST && at < end && end - at >= sizeof note; i++) {
         if (!fetch(image, at, &note, sizeof note))
             return false;
-        if (note.n_type == NOTE_GO_BUILD_ID && note.n_namesz == 4 && fetch(image, at + sizeof note, name, 4) &&
-            memcmp(name, "Go\0\0", 4) == 0)
+        if (note.n_type == NOTE_GO_BUILD_ID && note.n_namesz == 4 &&
+            fetch(image, at + sizeof note, name, 4) && memcmp(name, "Go\0\0", 4) == 0)
             return true;
         at += sizeof note + (((uint64_t)note.n_namesz + 3) & ~UINT64_C(3)) +
               (((uint64_t)note.n_descsz + 3) & ~UINT64_C(3));

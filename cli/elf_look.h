@@ -8,7 +8,7 @@
 
 struct elf_facts {
     bool is_elf;
-    bool is_native;        /* this machine's class, byte order and processor; the rest is known only then */
+    bool is_native; /* this machine's class, byte order and processor; the rest is known only then */
     bool is_32bit;
     unsigned machine;      /* e_machine */
     bool is_program;       /* executable or position-independent executable */

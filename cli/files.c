@@ -37,7 +37,8 @@ bool directory_make(const char *path, mode_t mode, struct buf *why)
     }
     if (mkdir(path, mode) == 0 || (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
         return true;
-    buf_printf(why, "cannot make the directory %s (%s); choose another, or mend its parent", path, strerror(errno));
+    buf_printf(why, "cannot make the directory %s (%s); choose another, or mend its parent", path,
+               strerror(errno));
     return false;
 }
 
@@ -64,8 +65,8 @@ static int fill_temporary(int fd, const struct buf *data, mode_t mode)
     return error;
 }
 
-bool file_stage(struct staged *staged, const char *directory, const char *name, const struct buf *data, mode_t mode,
-                struct buf *why)
+bool file_stage(struct staged *staged, const char *directory, const char *name, const struct buf *data,
+                mode_t mode, struct buf *why)
 {
     char hidden[NAME_MAX + 1];
     int fd, error;

@@ -18,8 +18,8 @@ bool directory_make(const char *path, mode_t mode, struct buf *why);
 struct staged {
     char final[PATH_MAX], temporary[PATH_MAX]; /* temporary "": nothing is staged */
 };
-bool file_stage(struct staged *staged, const char *directory, const char *name, const struct buf *data, mode_t mode,
-                struct buf *why);
+bool file_stage(struct staged *staged, const char *directory, const char *name, const struct buf *data,
+                mode_t mode, struct buf *why);
 /* Puts it in its place. */
 bool file_commit(struct staged *staged, struct buf *why);
 /* Removes what was not committed. */

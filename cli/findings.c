@@ -73,8 +73,8 @@ void findings_write_text(const struct findings_list *list)
     for (size_t i = 0; i < list->count; i++) {
         const struct finding *finding = &list->items[i];
         enum severity severity = codes[finding->code].severity;
-        printf("%s%s%s [%s] ", render_colour(colours[severity]), severity_name(severity), render_colour(PLAIN),
-               codes[finding->code].name);
+        printf("%s%s%s [%s] ", render_colour(colours[severity]), severity_name(severity),
+               render_colour(PLAIN), codes[finding->code].name);
         write_place(list, finding);
         render_text(finding->text);
         putchar('\n');

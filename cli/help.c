@@ -6,7 +6,8 @@
 static void write_option(const struct option_row *row)
 {
     char text[64];
-    int used = row->letter < 256 ? snprintf(text, sizeof text, "-%c, ", row->letter) : snprintf(text, sizeof text, "    ");
+    int used = row->letter < 256 ? snprintf(text, sizeof text, "-%c, ", row->letter)
+                                 : snprintf(text, sizeof text, "    ");
     snprintf(text + used, sizeof text - (size_t)used, "--%s%s%s", row->name, row->argument ? " " : "",
              row->argument ? row->argument : "");
     printf("  %-28s  %s\n", text, row->help);
@@ -14,8 +15,8 @@ static void write_option(const struct option_row *row)
 
 void help_write_command(const struct command *command)
 {
-    printf("%s\n\nUsage: meshctl %s [options]%s%s\n", command->summary, command->name, *command->arguments ? " " : "",
-           command->arguments);
+    printf("%s\n\nUsage: meshctl %s [options]%s%s\n", command->summary, command->name,
+           *command->arguments ? " " : "", command->arguments);
     if (*command->details)
         printf("\n%s\n", command->details);
     printf("\nOptions:\n");

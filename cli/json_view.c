@@ -101,13 +101,29 @@ static void view_key(const struct json *member, int indent)
     }
 }
 
+/* Several lines stand one under another. */
+static void view_scalar(const struct json *json, int indent)
+{
+    const char *text = scalar_text(json);
+    for (;;) {
+        size_t length = strcspn(text, "\n");
+        char *line = strndup(text, length);
+        render_text(line ? line : "?");
+        putchar('\n');
+        free(line);
+        text += length + (text[length] == '\n');
+        if (!*text)
+            return;
+        printf("%*s", indent, "");
+    }
+}
+
 static void view_member(const struct json *member, int indent)
 {
     view_key(member, indent);
     if (is_scalar(member)) {
         putchar(' ');
-        render_text(scalar_text(member));
-        putchar('\n');
+        view_scalar(member, indent + 2);
     } else if (!member->child) {
         printf(" none\n");
     } else {
@@ -120,8 +136,7 @@ void json_view(const struct json *json, int indent)
 {
     if (is_scalar(json)) {
         printf("%*s", indent, "");
-        render_text(scalar_text(json));
-        putchar('\n');
+        view_scalar(json, indent);
     } else if (is_tabular(json)) {
         view_table(json);
     } else {

@@ -18,7 +18,8 @@ static bool can_be_preloaded(const char *path, struct buf *why)
 {
     if (!strpbrk(path, " :\t\n"))
         return true;
-    buf_printf(why, "the path '%s' has a space or a colon, at which LD_PRELOAD is split; move the library", path);
+    buf_printf(why, "the path '%s' has a space or a colon, at which LD_PRELOAD is split; move the library",
+               path);
     return false;
 }
 
@@ -49,7 +50,8 @@ bool library_find(const char *wanted, char path[PATH_MAX], struct buf *why)
             return can_be_preloaded(path, why);
     }
     path[0] = '\0';
-    buf_puts(why, "libmeshshim.so is neither beside meshctl nor in ../lib; 'make' builds it, --library names it");
+    buf_puts(why,
+             "libmeshshim.so is neither beside meshctl nor in ../lib; 'make' builds it, --library names it");
     return false;
 }
 
@@ -125,38 +127,31 @@ bool library_loads(const char *path, struct buf *why)
     return loads;
 }
 
-static bool is_digit(char c)
+/* libmeshshim/tls/version.c: "libmeshshim 0.1.0, built with OpenSSL 3.0.17 1 Jul 2025". */
+static void read_versions(const char *data, size_t length, struct library_versions *v)
 {
-    return c >= '0' && c <= '9';
-}
-
-/* libcrypto keeps its own name as a string: "OpenSSL 3.0.17 1 Jul 2025". */
-static bool find_version(const char *data, size_t length, char *text, size_t room)
-{
-    static const char mark[] = "OpenSSL ";
+    static const char mark[] = "libmeshshim ";
     const char *at = data, *end = data + length;
+    char line[192];
 
     while ((at = memmem(at, (size_t)(end - at), mark, sizeof mark - 1)) != NULL) {
-        const char *version = at + sizeof mark - 1;
-        size_t most = strnlen(at, (size_t)(end - at));
-        if (version + 1 < end && is_digit(version[0]) && version[1] == '.' && most < room) {
-            snprintf(text, room, "%.*s", (int)most, at);
-            return true;
-        }
-        at = version;
+        snprintf(line, sizeof line, "%.*s", (int)strnlen(at, (size_t)(end - at)), at);
+        if (sscanf(line, "libmeshshim %31[0-9.], built with %127[^\n]", v->own, v->openssl) == 2)
+            break;
+        at += sizeof mark - 1;
     }
-    return false;
+    if (memmem(data, length, "libcrypto.so", strlen("libcrypto.so")))
+        snprintf(v->openssl, sizeof v->openssl, "the system's libcrypto");
 }
 
-void library_openssl(const char *path, char *text, size_t room)
+void library_versions(const char *path, struct library_versions *v)
 {
     char *data = NULL;
     size_t length = 0;
-    int error = file_read(path, LIBRARY_MOST, &data, &length);
 
-    if (error)
-        snprintf(text, room, "unknown (%s)", strerror(error));
-    else if (!find_version(data, length, text, room))
-        snprintf(text, room, "not inside (the system's is used)");
+    snprintf(v->own, sizeof v->own, "unknown");
+    snprintf(v->openssl, sizeof v->openssl, "unknown");
+    if (file_read(path, LIBRARY_MOST, &data, &length) == 0)
+        read_versions(data, length, v);
     free(data);
 }

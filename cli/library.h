@@ -15,7 +15,11 @@
 bool library_find(const char *wanted, char path[PATH_MAX], struct buf *why);
 /* Would the dynamic loader take it? Tried without running any of its code. False: a sentence in `why`. */
 bool library_loads(const char *path, struct buf *why);
-/* "OpenSSL 3.0.17 1 Jul 2025" as carried inside, or words that say that it is not. */
-void library_openssl(const char *path, char *text, size_t room);
+/* What the file says of itself. */
+struct library_versions {
+    char own[32];      /* "0.1.0" */
+    char openssl[128]; /* "OpenSSL 3.0.17 1 Jul 2025", or in words that it is the system's */
+};
+void library_versions(const char *path, struct library_versions *versions);
 
 #endif

@@ -14,8 +14,8 @@
 static bool random_serial(X509 *certificate)
 {
     BIGNUM *number = BN_new();
-    bool done = number && BN_rand(number, 128, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) && BN_set_bit(number, 0) &&
-                BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate));
+    bool done = number && BN_rand(number, 128, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) &&
+                BN_set_bit(number, 0) && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate));
     BN_free(number);
     return done;
 }

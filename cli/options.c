@@ -13,8 +13,10 @@ void options_begin(struct options *o, const struct command *command, int argc, c
     if (command->runs_another)
         o->shorts[used++] = '+'; /* stop at the first argument */
     o->shorts[used++] = ':';
-    for (const struct option_row *row = command->options; row && row->name && at < OPTIONS_MOST; row++, at++) {
-        o->longs[at] = (struct option){ row->name, row->argument ? required_argument : no_argument, NULL, row->letter };
+    for (const struct option_row *row = command->options; row && row->name && at < OPTIONS_MOST;
+         row++, at++) {
+        o->longs[at] =
+            (struct option){ row->name, row->argument ? required_argument : no_argument, NULL, row->letter };
         if (row->letter < 256) {
             o->shorts[used++] = (char)row->letter;
             if (row->argument)

@@ -105,7 +105,8 @@ static bool judge_privileges(const char *path, struct buf *why)
     if (!what)
         return true;
     buf_printf(why,
-               "%s %s, so the dynamic loader ignores LD_PRELOAD; run a copy without that (%s) as the right user, for "
+               "%s %s, so the dynamic loader ignores LD_PRELOAD; run a copy without that (%s) as the right "
+               "user, for "
                "instance from a service manager that grants the capability",
                path, what, what[0] == 'h' ? "setcap -r" : "chmod ug-s");
     return false;
@@ -115,19 +116,21 @@ static bool judge_libc(const char *path, const struct elf_facts *facts, struct b
 {
     const char *loader = base_name(facts->interpreter);
     if (!facts->has_interpreter)
-        buf_printf(why,
-                   "%s is linked statically, so nothing can be preloaded into it; use a dynamically linked build of "
-                   "it, or a sidecar proxy",
-                   path);
+        buf_printf(
+            why,
+            "%s is linked statically, so nothing can be preloaded into it; use a dynamically linked build of "
+            "it, or a sidecar proxy",
+            path);
     else if (strstr(loader, "musl"))
-        buf_printf(why,
-                   "%s is built for musl (%s) and the library for glibc; use a glibc build of it, for instance from "
-                   "a Debian-based image instead of an Alpine one",
-                   path, facts->interpreter);
+        buf_printf(
+            why,
+            "%s is built for musl (%s) and the library for glibc; use a glibc build of it, for instance from "
+            "a Debian-based image instead of an Alpine one",
+            path, facts->interpreter);
     else if (strncmp(loader, "ld-linux", 8) != 0 && strncmp(loader, "ld64.so", 7) != 0 &&
              strncmp(loader, "ld.so", 5) != 0)
-        buf_printf(why, "%s runs on another C library than glibc (its loader is %s); use a glibc build of it", path,
-                   facts->interpreter);
+        buf_printf(why, "%s runs on another C library than glibc (its loader is %s); use a glibc build of it",
+                   path, facts->interpreter);
     else
         return true;
     return false;
@@ -143,10 +146,11 @@ static bool judge_elf(const char *path, const struct elf_facts *facts, struct bu
     else if (!facts->is_program)
         buf_printf(why, "%s is an object file, not a program; give the program that is linked from it", path);
     else if (facts->is_go)
-        buf_printf(why,
-                   "%s is a Go program: it makes raw system calls instead of calling libc, so the library would see "
-                   "nothing; use its own TLS or a sidecar proxy",
-                   path);
+        buf_printf(
+            why,
+            "%s is a Go program: it makes raw system calls instead of calling libc, so the library would see "
+            "nothing; use its own TLS or a sidecar proxy",
+            path);
     else
         return judge_libc(path, facts, why) && judge_privileges(path, why);
     return false;
@@ -224,7 +228,8 @@ bool program_look(const char *name, struct program *program, struct buf *why)
         memcpy(program->interpreter, next, sizeof next);
         memcpy(current, next, sizeof next);
     }
-    buf_printf(why, "%s is a script of a script of a script, deeper than the kernel follows; mend its first line",
+    buf_printf(why,
+               "%s is a script of a script of a script, deeper than the kernel follows; mend its first line",
                program->path);
     return false;
 }

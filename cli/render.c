@@ -17,7 +17,9 @@ bool render_colourful(void)
 
 const char *render_colour(enum colour colour)
 {
-    static const char *const escapes[] = { "\033[0m", "\033[1m", "\033[2m", "\033[32m", "\033[33m", "\033[31m" };
+    static const char *const escapes[] = {
+        "\033[0m", "\033[1m", "\033[2m", "\033[32m", "\033[33m", "\033[31m"
+    };
     return render_colourful() ? escapes[colour] : "";
 }
 
@@ -30,8 +32,11 @@ static struct human scaled(double value, double step, const char *const *units, 
         value /= step;
         unit++;
     }
-    snprintf(human.text, sizeof human.text, "%.*f%s", unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2, value,
-             units[unit]);
+    snprintf(human.text, sizeof human.text, "%.*f%s",
+             unit == 0 || value >= 99.95 ? 0
+             : value >= 9.995            ? 1
+                                         : 2,
+             value, units[unit]);
     return human;
 }
 

@@ -27,8 +27,9 @@ static bool from_config(char directory[PATH_MAX])
     snapshot = config_load(path, &problems);
     found = snapshot && copy_directory(snapshot, directory);
     if (!snapshot)
-        complain("%s cannot be used, so the runtime directory is the default one; 'meshctl analyze %s' tells why", path,
-                 path);
+        complain(
+            "%s cannot be used, so the runtime directory is the default one; 'meshctl analyze %s' tells why",
+            path, path);
     snapshot_unref(snapshot);
     buf_free(&problems);
     return found;

@@ -8,10 +8,10 @@
 #include "base/banned.h"
 
 static const struct column columns[] = {
-    { "NAME", false },    { "DIRECTION", false }, { "SERVICE", false }, { "PEER", false },
-    { "SECURITY", false }, { "CONN", true },       { "ACTIVE", true },   { "FAILED", true },
-    { "SENT", true },     { "RECEIVED", true },   { "HANDSHAKE", true }, { "P50", true },
-    { "P90", true },      { "P99", true },        { "P99.9", true },
+    { "NAME", false },     { "DIRECTION", false }, { "SERVICE", false },  { "PEER", false },
+    { "SECURITY", false }, { "CONN", true },       { "ACTIVE", true },    { "FAILED", true },
+    { "SENT", true },      { "RECEIVED", true },   { "HANDSHAKE", true }, { "P50", true },
+    { "P90", true },       { "P99", true },        { "P99.9", true },
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
@@ -32,7 +32,8 @@ static const struct {
 /* "spiffe://mesh.local/ns/default/sa/web" as "default/web"; anything else as it is. */
 static void shorten(const char *id, char *out, size_t room)
 {
-    const char *namespace_ = strstr(id, "/ns/"), *account = namespace_ ? strstr(namespace_ + 4, "/sa/") : NULL;
+    const char *namespace_ = strstr(id, "/ns/"),
+               *account = namespace_ ? strstr(namespace_ + 4, "/sa/") : NULL;
     if (strncmp(id, "spiffe://", 9) == 0 && account && !strchr(account + 4, '/'))
         snprintf(out, room, "%.*s/%s", (int)(account - namespace_ - 4), namespace_ + 4, account + 4);
     else
@@ -143,9 +144,11 @@ bool stats_table_write(const struct buf *text, const char *where, struct buf *wh
     bool good = entries && entries->type == JSON_ARRAY;
 
     if (!good)
-        buf_printf(why, "%s holds no statistics that this meshctl understands; is it of another version", where);
+        buf_printf(why, "%s holds no statistics that this meshctl understands; is it of another version",
+                   where);
     else if (!entries->child)
-        printf("no connection has been counted in %s yet; --runtime-dir or --socket looks elsewhere\n", where);
+        printf("no connection has been counted in %s yet; --runtime-dir or --socket looks elsewhere\n",
+               where);
     else
         write_entries(entries);
     json_free(json);
