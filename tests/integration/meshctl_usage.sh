@@ -118,6 +118,8 @@ output() {
     has bare-is-stats out 'no connection has been counted'
     gives stats-json 0 "$meshctl" stats -o json
     says stats-is-json 'answer["entries"] == []'
+    gives watch 0 sh -c 'timeout 20 "$0" stats --watch | head -n 3' "$meshctl"
+    has watch-again out '^$'
     gives options-are-stats 0 "$meshctl" -o prometheus
     gives no-processes 1 "$meshctl" connections
     gives full-disk 1 sh -c '"$0" help >/dev/full' "$meshctl"
