@@ -504,6 +504,60 @@ static void unreadable_files_are_named(void)
     rmdir(directory);
 }
 
+/* The key that the test writes is this, byte by byte exclusive-or 0x5a: so nothing but the file holds the key itself. */
+static const char veiled[] = "what the private key of this test is made from";
+
+__attribute__((no_sanitize("address"))) static unsigned count_key_in(const unsigned char *from,
+                                                                     const unsigned char *to)
+{
+    unsigned count = 0;
+    for (; from + sizeof veiled <= to; from++) {
+        size_t same = 0;
+        while (same < sizeof veiled && (from[same] ^ 0x5a) == (unsigned char)veiled[same])
+            same++;
+        count += same == sizeof veiled;
+    }
+    return count;
+}
+
+/* How often the key stands in this process's writable memory. A sanitizer's shadow is too large to look through. */
+static unsigned count_key(void)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[512], rights[8];
+    unsigned long from, to;
+    unsigned count = 0;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(maps);
+    while (fgets(line, sizeof line, maps))
+        if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3 && rights[0] == 'r' && rights[1] == 'w' &&
+            to - from < 64ul << 20 && !strstr(line, "[v"))
+            count += count_key_in((const unsigned char *)from, (const unsigned char *)to);
+    fclose(maps);
+    return count;
+}
+
+static void the_key_is_wiped(void)
+{
+    char path[] = "/tmp/meshshim-test-XXXXXX", text[128];
+    int fd = mkstemp(path);
+    struct snapshot *snapshot;
+
+    CU_ASSERT_FATAL(fd >= 0);
+    for (size_t i = 0; i < sizeof veiled; i++) {
+        char byte = (char)(veiled[i] ^ 0x5a);
+        CU_ASSERT_EQUAL_FATAL(write(fd, &byte, 1), 1);
+    }
+    close(fd);
+    snprintf(text, sizeof text, NAMED "private_key = %s\n", path);
+    snapshot = mesh_good(text);
+    CU_ASSERT_EQUAL(snapshot_workload(snapshot)->private_key.length, sizeof veiled);
+    CU_ASSERT_EQUAL(count_key(), 1);
+    snapshot_unref(snapshot);
+    CU_ASSERT_EQUAL(count_key(), 0);
+    unlink(path);
+}
+
 static void as_json(void)
 {
     struct snapshot *snapshot =
@@ -554,6 +608,7 @@ static CU_TestInfo tests[] = {
     { "identities and sockets have bounds", identities_and_sockets_have_bounds },
     { "files are beside the configuration", files_are_beside_the_configuration },
     { "unreadable files are named, pipes do not block", unreadable_files_are_named },
+    { "the private key is wiped", the_key_is_wiped },
     { "as JSON", as_json },
     CU_TEST_INFO_NULL,
 };
