@@ -5,9 +5,11 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <linux/close_range.h>
 #include <unistd.h>
 
 #include "admin/client.h"
@@ -31,22 +33,26 @@ static struct {
     _Atomic int owner; /* the process whose thread it is; 0: none */
     _Atomic bool stopping;
     _Atomic bool busy; /* in a callback */
+    sem_t ready;      /* the thread has its socket, or knows why not */
+    int socket_error;
+    bool own_table; /* the thread's descriptors are its own: their numbers mean nothing elsewhere */
     int listener;
     int64_t accept_after;
     struct watch watch;
     struct client clients[CLIENTS];
 } admin = { .listener = -1, .watch = { .fd = -1 } };
 
+/* With a descriptor table of its own, nothing that the thread opens can be seen or closed by the program. */
 static int keep(int fd)
 {
-    return fd >= 0 && admin.source.keep_fd ? admin.source.keep_fd(fd) : fd;
+    return fd >= 0 && !admin.own_table && admin.source.keep_fd ? admin.source.keep_fd(fd) : fd;
 }
 
 static void drop(int *fd)
 {
     if (*fd < 0)
         return;
-    if (admin.source.drop_fd)
+    if (admin.source.drop_fd && !admin.own_table)
         admin.source.drop_fd(*fd);
     else
         libc.close(*fd);
@@ -236,9 +242,51 @@ static void start_watching(void)
     }
 }
 
+static void say_no_socket(int error)
+{
+    static _Atomic bool said;
+    if (atomic_exchange(&said, true))
+        return;
+    if (error == EADDRINUSE)
+        log_warn(
+            "no admin socket: %s/%d.sock is another living process's; give containers a runtime_dir each",
+            admin.directory, (int)getpid());
+    else if (error == ENAMETOOLONG)
+        log_warn("no admin socket: the path %s is too long for one; choose a shorter runtime_dir",
+                 admin.directory);
+    else
+        log_warn("no admin socket in %s: %s; meshctl will not find this process", admin.directory,
+                 strerror(error));
+}
+
+static int open_socket(void)
+{
+    int fd, error = listener_open(admin.directory, admin.socket_path, sizeof admin.socket_path, &fd);
+    if (error) {
+        say_no_socket(error);
+        return error;
+    }
+    admin.listener = keep(fd);
+    return 0;
+}
+
+/*
+ * The thread leaves the program's descriptor table, keeping standard error for the log: the program's own
+ * numbers stay as they would be without us. Before Linux 5.9 it has to live in the program's.
+ */
+static void take_own_table(void)
+{
+    admin.own_table = libc.close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_UNSHARE) == 0;
+}
+
 static void *run(void *unused)
 {
     pthread_setname_np(pthread_self(), "meshshim");
+    take_own_table();
+    if (admin.directory[0] && !atomic_load(&admin.stopping))
+        admin.socket_error = open_socket();
+    leave();
+    sem_post(&admin.ready);
     if (admin.listener >= 0)
         listener_sweep(admin.directory);
     start_watching();
@@ -278,32 +326,18 @@ static int start_thread(void)
     return error;
 }
 
-static void say_no_socket(int error)
+/* Whoever has seen the first connection may look for the socket. A machine under load is not waited for. */
+static void wait_until_ready(void)
 {
-    static _Atomic bool said;
-    if (atomic_exchange(&said, true))
-        return;
-    if (error == EADDRINUSE)
-        log_warn(
-            "no admin socket: %s/%d.sock is another living process's; give containers a runtime_dir each",
-            admin.directory, (int)getpid());
-    else if (error == ENAMETOOLONG)
-        log_warn("no admin socket: the path %s is too long for one; choose a shorter runtime_dir",
-                 admin.directory);
-    else
-        log_warn("no admin socket in %s: %s; meshctl will not find this process", admin.directory,
-                 strerror(error));
-}
-
-static int open_socket(void)
-{
-    int fd, error = listener_open(admin.directory, admin.socket_path, sizeof admin.socket_path, &fd);
-    if (error) {
-        say_no_socket(error);
-        return error;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += STOP_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
     }
-    admin.listener = keep(fd);
-    return 0;
+    while (sem_timedwait(&admin.ready, &until) != 0 && errno == EINTR)
+        continue;
 }
 
 static int start(const struct admin_source *source)
@@ -317,15 +351,22 @@ static int start(const struct admin_source *source)
     watch_reported(&admin.watch);
     admin.watch.count = 0;
     snprintf(admin.directory, sizeof admin.directory, "%s", directory);
-    error = strlen(directory) < sizeof admin.directory ? open_socket() : ENAMETOOLONG;
+    error = strlen(directory) < sizeof admin.directory ? 0 : ENAMETOOLONG;
+    if (error) {
+        say_no_socket(error);
+        admin.directory[0] = '\0';
+    }
     atomic_store(&admin.stopping, false);
+    atomic_store(&admin.busy, true); /* until the socket is there: admin_stop must find it */
+    admin.socket_error = 0;
+    sem_init(&admin.ready, 0, 0);
     thread_error = start_thread();
-    if (!thread_error)
-        return error;
+    if (!thread_error) {
+        wait_until_ready();
+        return error ? error : admin.socket_error;
+    }
+    atomic_store(&admin.busy, false);
     log_warn("no admin thread: %s; meshctl will not find this process", strerror(thread_error));
-    if (!error)
-        unlink(admin.socket_path);
-    close_all();
     return thread_error;
 }
 
@@ -351,10 +392,13 @@ void admin_after_fork(void)
 {
     if (atomic_load(&admin.owner) == 0)
         return;
-    close_all();
-    for (int i = 0; i < CLIENTS; i++)
-        admin.clients[i].out =
-            (struct buf)BUF_INIT; /* the thread may have been in the middle of growing it */
+    if (!admin.own_table)
+        close_all();
+    admin.listener = admin.watch.fd = -1;
+    for (int i = 0; i < CLIENTS; i++) {
+        admin.clients[i].state = CLIENT_FREE;
+        admin.clients[i].out = (struct buf)BUF_INIT; /* the thread may have been in the middle of growing it */
+    }
     admin.socket_path[0] = '\0';
     atomic_store(&admin.busy, false);
     atomic_store(&admin.stopping, false);
@@ -364,20 +408,20 @@ void admin_after_fork(void)
 void admin_stop(void)
 {
     const struct timespec pause = { 0, 1000000 };
-    int saved = errno, listener = admin.listener;
+    int saved = errno;
 
     if (atomic_load(&admin.owner) != (int)getpid())
         return;
     atomic_store(&admin.stopping, true);
-    if (admin.socket_path[0])
+    if (admin.socket_path[0]) {
+        listener_knock(admin.socket_path); /* wakes the thread */
         unlink(admin.socket_path);
-    admin.socket_path[0] = '\0';
-    if (listener >= 0)
-        libc.shutdown(listener, SHUT_RDWR); /* wakes the thread */
+    }
     for (int i = 0; i < STOP_MS && atomic_load(&admin.owner) != 0; i++) {
-        if (listener < 0 && !atomic_load(&admin.busy))
+        if (!admin.socket_path[0] && !atomic_load(&admin.busy))
             break; /* it sleeps, and does nothing from here on */
         nanosleep(&pause, NULL);
     }
+    admin.socket_path[0] = '\0';
     errno = saved;
 }

@@ -122,6 +122,15 @@ void listener_sweep(const char *directory)
     closedir(dir);
 }
 
+void listener_knock(const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    if (strlen(path) >= sizeof address.sun_path)
+        return;
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    probe(&address);
+}
+
 bool listener_admits(int client)
 {
     struct ucred peer;

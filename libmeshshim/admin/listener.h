@@ -13,6 +13,8 @@
 int listener_open(const char *directory, char *path, size_t room, int *fd);
 /* Removes the sockets of processes that were killed. */
 void listener_sweep(const char *directory);
+/* Connects once and leaves: whoever listens at `path` wakes up. */
+void listener_knock(const char *path);
 /* Is the client of this user, or root? */
 bool listener_admits(int client);
 
