@@ -65,7 +65,8 @@ static void add_piece(struct reader *reader, struct entry *entry, const char *te
         reader->problems->no_memory = true;
         return;
     }
-    more[entry->count++] = (struct piece){ reader->line, copy };
+    more[entry->count].line = reader->line;
+    more[entry->count++].text = copy;
 }
 
 static void tell_unknown_key(struct reader *reader, const struct section *section, const char *name)

@@ -59,7 +59,7 @@ static void add_length(uint8_t *lengths, uint8_t *count, uint8_t bits)
 enum table_put match_add_name(struct match *match, const char *name, uint16_t port, uint32_t service,
                               uint32_t *other)
 {
-    struct name_key key;
+    struct name_key key = { .length = 0 };
     uint32_t first;
     enum table_put put;
 
@@ -88,7 +88,7 @@ enum table_put match_add_address(struct match *match, const struct address *addr
 
 static uint32_t find_named(const struct match *match, const char *name, uint16_t port)
 {
-    struct name_key key;
+    struct name_key key = { .length = 0 };
     uint16_t any = 0;
     uint32_t service;
 
@@ -126,7 +126,7 @@ uint32_t match_find(const struct match *match, const struct address *address, ui
 
 uint32_t match_find_name(const struct match *match, const char *name)
 {
-    struct name_key key;
+    struct name_key key = { .length = 0 };
     uint32_t service;
     if (match->names.count == 0 || !make_name_key(&key, name, 0))
         return MATCH_NONE;

@@ -90,7 +90,7 @@ void problems_tell(struct problems *problems, struct buf *out)
 struct quoted quote(const char *value)
 {
     static const char digits[] = "0123456789abcdef";
-    struct quoted quoted;
+    struct quoted quoted = { "" };
     char *at = quoted.text, *end = quoted.text + QUOTED_MOST;
 
     *at++ = '"';
