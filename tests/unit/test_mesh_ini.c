@@ -86,7 +86,7 @@ static void the_sample_has_every_key(void)
 static void write_item(const struct config_key *key, struct buf *out)
 {
     size_t length = strlen(key->fallback);
-    buf_printf(out, ".It Cm %s No = Ar \"%s\"\n%s\n", key->name, key->type, key->help);
+    buf_printf(out, ".TP\n.BR %s \" = \\fI%s\\fR\"\n%s\n", key->name, key->type, key->help);
     if (!strcmp(key->fallback, "(required)"))
         buf_puts(out, "Required.\n");
     else if (*key->fallback == '(')
@@ -105,7 +105,7 @@ static void the_man_page_is_the_table(void)
         struct buf item = BUF_INIT;
         const char *heading;
         write_item(&config_keys[i], &item);
-        buf_printf(&section, "\n.Ss [%s", config_keys[i].section);
+        buf_printf(&section, "\n.SS [%s", config_keys[i].section);
         heading = strstr(page, section.data);
         CU_ASSERT_PTR_NOT_NULL_FATAL(heading);
         if (!strstr(heading, item.data))
@@ -114,7 +114,7 @@ static void the_man_page_is_the_table(void)
         buf_free(&item);
         buf_free(&section);
     }
-    for (const char *at = page; (at = strstr(at, "\n.It Cm ")) != NULL; at++)
+    for (const char *at = page; (at = strstr(at, " \" = \\fI")) != NULL; at++)
         items++;
     CU_ASSERT_EQUAL(items, config_key_count);
     free(page);
