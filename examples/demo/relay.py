@@ -3,7 +3,8 @@
 
     relay.py LISTEN-PORT TARGET-PORT DIRECTORY
 
-Connection N leaves DIRECTORY/N.up (client to server) and DIRECTORY/N.down (server to client).
+Connection N leaves DIRECTORY/N.up (client to server) and DIRECTORY/N.down (server to client);
+DIRECTORY/N.done follows when both have ended.
 """
 import os
 import selectors
@@ -56,6 +57,8 @@ def serve(client, target, stem):
             key.data.step()
             if not key.data.open:
                 selector.unregister(key.fileobj)
+    with open(stem + ".done", "wb"):
+        pass
 
 
 def main():

@@ -74,7 +74,7 @@ daemon off;
 worker_processes ${nginx_workers:-1};
 ${nginx_main:-}
 pid $work/nginx/pid;
-error_log $work/nginx/error.log;
+error_log $work/nginx.errors;
 events { worker_connections 1024; }
 http {
     access_log off;

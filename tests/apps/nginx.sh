@@ -59,7 +59,7 @@ try "nginx: a range" limit 20 mesh client curl -sS --fail -r 1000-1999 -o "$work
 tail -c +1001 "$work/files/1m" | head -c 1000 >"$work/part"
 try "nginx: the range is the right one" same "$work/part" "$work/got"
 answer=$(limit 20 mesh client curl -sS -o /dev/null -w '%{http_code} %{remote_port}' "http://127.0.0.1:$with/none")
-[ "$answer" = "404 $with" ] && ok "nginx: 404 for what is not there" || not_ok "nginx: 404 for what is not there: $answer"
+try "nginx: 404 for what is not there" [ "$answer" = "404 $with" ]
 
 # One that is not meshed gets nothing, and the server goes on.
 if limit 20 curl -sS --max-time 10 -o "$work/plain" "http://127.0.0.1:$with/1k" 2>"$work/plain.err"; then

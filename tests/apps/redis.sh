@@ -31,6 +31,7 @@ round_trip() {
 # A thousand commands through a pipe: redis-cli writes and reads at once.
 pipe_mode() {
     local i
+    # shellcheck disable=SC2016 # Redis's own dollars
     for i in $(seq 1000); do
         printf '*3\r\n$3\r\nSET\r\n$6\r\nk%05d\r\n$5\r\n%05d\r\n' "$i" "$i"
     done >"$work/commands"

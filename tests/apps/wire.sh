@@ -10,23 +10,19 @@ word=a-word-that-nobody-else-may-read
 mkdir -p "$work/files"
 yes "$word" | head -c 300000 >"$work/files/page"
 
-# looked_at COUNT: that many connections were captured, records in both directions, the word in none.
-looked_at() {
-    local files=("$work"/wire/*)
-    # Both ends of each have been seen once nothing is forwarded any more.
-    [ "${#files[@]}" -eq $((2 * $1)) ] || { echo "${#files[@]} streams were captured, expected $((2 * $1))"; return 1; }
-    "$python" "$top/tests/apps/records.py" "${files[@]}" || return 1
-    ! grep -la "$word" "${files[@]}"
-}
-
-# The relay notes the end of a stream by closing its copy.
+# finished COUNT: the relay has seen the end of that many connections, and of no more.
 finished() {
-    ! ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q "$work/wire/"
+    [ "$(find "$work/wire" -name '*.done' | wc -l)" -eq "$1" ]
 }
 
+# captured COUNT: that many connections were seen, TLS records in both directions, the word in none.
 captured() {
-    wait_until 10 finished || { echo "the relay has not ended"; return 1; }
-    looked_at "$1"
+    local files
+    wait_until 10 finished "$1" || { echo "the relay has not seen the end of $1 connections"; ls "$work/wire"; return 1; }
+    files=("$work"/wire/*.up "$work"/wire/*.down)
+    [ "${#files[@]}" -eq $((2 * $1)) ] || { echo "${#files[@]} streams were captured, expected $((2 * $1))"; return 1; }
+    "$python" "$top/examples/demo/records.py" "${files[@]}" || return 1
+    ! grep -la "$word" "${files[@]}"
 }
 
 web=$(free_port)
@@ -61,7 +57,7 @@ spawn bare "$python" -m http.server "$web" --bind 127.0.0.1 --directory "$work/f
 wait_port "$web"
 relay "$web"
 limit 20 curl -sS -o "$work/got" "http://127.0.0.1:$relayed/page?$word"
-if captured 1 >"$work/try.out" 2>&1; then
+if captured 1 >"$work/try.out" 2>&1 || ! finished 1; then
     not_ok "wire: plain text went unnoticed"
 else
     ok "wire: plain text is noticed where there is no mesh"
