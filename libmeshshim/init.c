@@ -40,6 +40,7 @@ void start_service(void)
             .identity_json = view_identity,
             .reload = mesh_reload,
             .watch = view_watched,
+            .watch_after_ms = 1000,
             .keep_fd = ownfd_keep,
             .drop_fd = ownfd_drop,
         };

@@ -8,13 +8,14 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
-#include <linux/close_range.h>
 #include <unistd.h>
 
 #include "admin/client.h"
 #include "admin/listener.h"
 #include "admin/respond.h"
+#include "admin/table.h"
 #include "admin/watch.h"
 #include "base/banned.h"
 #include "base/clock.h"
@@ -38,6 +39,8 @@ static struct {
     bool own_table; /* the thread's descriptors are its own: their numbers mean nothing elsewhere */
     int listener;
     int64_t accept_after;
+    int64_t watch_at;       /* when watching begins; 0: it has, or never will */
+    struct timespec loaded; /* by the files' clock */
     struct watch watch;
     struct client clients[CLIENTS];
 } admin = { .listener = -1, .watch = { .fd = -1 } };
@@ -72,6 +75,19 @@ static bool enter(void)
 static void leave(void)
 {
     atomic_store(&admin.busy, false);
+}
+
+/* Around what may have something to say. */
+static void borrow_stderr(void)
+{
+    if (admin.own_table)
+        table_borrow_stderr();
+}
+
+static void return_stderr(void)
+{
+    if (admin.own_table)
+        table_return_stderr();
 }
 
 static void end_client(struct client *client)
@@ -110,9 +126,14 @@ static void answer(struct client *client, int64_t now)
     if (client->status != 200) {
         respond_error(client->status, client->why, &client->out);
     } else if (enter()) {
+        bool change = client->request.method == METHOD_POST;
+        if (change)
+            borrow_stderr();
         respond(&admin.source, &client->request, &client->out);
-        if (admin.watch.fd >= 0 && client->request.method == METHOD_POST)
+        if (change && admin.watch.fd >= 0)
             watch_files(&admin.watch, admin.source.watch); /* a reload may have changed the list */
+        if (change)
+            return_stderr();
         leave();
     }
     client_answer(client, now);
@@ -139,8 +160,10 @@ static void reload(void)
     watch_reported(&admin.watch);
     if (!enter())
         return;
+    borrow_stderr();
     (void)respond_reload(&admin.source, &message);
     watch_files(&admin.watch, admin.source.watch);
+    return_stderr();
     leave();
     buf_free(&message);
 }
@@ -156,6 +179,8 @@ static int time_left(int64_t now)
     int64_t due = watch_due(&admin.watch);
     if (admin.accept_after)
         due = sooner(due, admin.accept_after);
+    if (admin.watch_at)
+        due = sooner(due, admin.watch_at);
     for (int i = 0; i < CLIENTS; i++) {
         if (admin.clients[i].state != CLIENT_FREE)
             due = sooner(due, admin.clients[i].deadline_ms);
@@ -190,6 +215,8 @@ static bool lost(struct pollfd *fd, int *ours)
     return true;
 }
 
+static void watch_when_due(int64_t now);
+
 static void turn(void)
 {
     struct pollfd fds[CLIENTS + 2];
@@ -201,6 +228,7 @@ static void turn(void)
     now = clock_ms();
     if (admin.accept_after && now >= admin.accept_after)
         admin.accept_after = 0;
+    watch_when_due(now);
     for (int i = 0; i < CLIENTS; i++) {
         if (lost(&fds[i + 2], &admin.clients[i].fd))
             client_end(&admin.clients[i]);
@@ -270,27 +298,44 @@ static int open_socket(void)
     return 0;
 }
 
-/*
- * The thread leaves the program's descriptor table, keeping standard error for the log: the program's own
- * numbers stay as they would be without us. Before Linux 5.9 it has to live in the program's.
- */
-static void take_own_table(void)
+static void look_changed(const char *path, void *changed)
 {
-    admin.own_table = libc.close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_UNSHARE) == 0;
+    struct stat st;
+    if (stat(path, &st) == 0 && (st.st_mtim.tv_sec > admin.loaded.tv_sec ||
+                                 (st.st_mtim.tv_sec == admin.loaded.tv_sec && st.st_mtim.tv_nsec > admin.loaded.tv_nsec)))
+        *(bool *)changed = true;
+}
+
+/* The end of an inotify descriptor takes the kernel some 20 ms: a short-lived program must not pay for it. */
+static void watch_when_due(int64_t now)
+{
+    bool changed = false;
+    if (!admin.watch_at || now < admin.watch_at)
+        return;
+    admin.watch_at = 0;
+    start_watching();
+    if (admin.watch.fd < 0 || !enter())
+        return;
+    admin.source.watch(look_changed, &changed);
+    leave();
+    if (changed)
+        reload();
 }
 
 static void *run(void *unused)
 {
     pthread_setname_np(pthread_self(), "meshshim");
-    take_own_table();
+    admin.own_table = table_leave();
+    borrow_stderr();
     if (admin.directory[0] && !atomic_load(&admin.stopping))
         admin.socket_error = open_socket();
+    return_stderr();
     leave();
     sem_post(&admin.ready);
     if (admin.listener >= 0)
         listener_sweep(admin.directory);
-    start_watching();
-    while (!atomic_load(&admin.stopping) && (admin.listener >= 0 || admin.watch.fd >= 0))
+    watch_when_due(clock_ms());
+    while (!atomic_load(&admin.stopping) && (admin.listener >= 0 || admin.watch.fd >= 0 || admin.watch_at))
         turn();
     for (int i = 0; i < CLIENTS; i++)
         buf_free(&admin.clients[i].out);
@@ -348,6 +393,8 @@ static int start(const struct admin_source *source)
     admin.source = *source;
     admin.source.runtime_dir = admin.directory;
     admin.accept_after = 0;
+    clock_gettime(CLOCK_REALTIME, &admin.loaded);
+    admin.watch_at = source->watch && source->reload ? clock_ms() + source->watch_after_ms : 0;
     watch_reported(&admin.watch);
     admin.watch.count = 0;
     snprintf(admin.directory, sizeof admin.directory, "%s", directory);

@@ -120,9 +120,8 @@ void view_identity(struct buf *out)
 
 void view_watched(void (*add)(const char *path, void *context), void *context)
 {
-    bool is_explicit;
     struct snapshot *snapshot = mesh_snapshot();
-    add(config_path(&is_explicit), context);
+    add(mesh_config_path(), context);
     if (snapshot) {
         const struct workload *w = snapshot_workload(snapshot);
         const struct pem_file *const files[] = { &w->certificate, &w->private_key, &w->trust_bundle };

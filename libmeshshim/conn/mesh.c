@@ -1,6 +1,7 @@
 /* See mesh.h. */
 #include "conn/mesh.h"
 
+#include <limits.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 
 enum mesh_state mesh_state = MESH_OFF;
 
+static char whole_path[PATH_MAX];
 static struct lock lock;
 static struct snapshot *current;
 static struct identity *identity; /* of `current`; NULL: not made yet, or refused */
@@ -27,6 +29,16 @@ static void log_each_line(const char *lines)
     }
 }
 
+/* A reload must find the file after a chdir. Symbolic links stay: Kubernetes changes what they lead to. */
+static void keep_path(const char *path)
+{
+    char here[PATH_MAX];
+    if (path[0] != '/' && getcwd(here, sizeof here))
+        snprintf(whole_path, sizeof whole_path, "%.*s/%s", (int)(sizeof whole_path / 2), here, path);
+    else
+        snprintf(whole_path, sizeof whole_path, "%s", path);
+}
+
 void mesh_init(void)
 {
     struct buf problems = BUF_INIT;
@@ -38,6 +50,7 @@ void mesh_init(void)
     path = config_path(&is_explicit);
     if (!is_explicit && access(path, F_OK) != 0)
         return;
+    keep_path(path);
     current = config_load(path, &problems);
     mesh_state = current ? MESH_ON : MESH_BROKEN;
     if (!current) {
@@ -104,8 +117,7 @@ struct identity *mesh_identity(struct buf *why)
 
 bool mesh_reload(struct buf *message)
 {
-    bool is_explicit;
-    const char *path = config_path(&is_explicit);
+    const char *path = whole_path;
     struct buf problems = BUF_INIT;
     struct snapshot *fresh = config_load(path, &problems), *old;
 
@@ -130,6 +142,11 @@ bool mesh_reload(struct buf *message)
     buf_printf(message, "%s: loaded\n", path);
     log_info("%s: loaded", path);
     return true;
+}
+
+const char *mesh_config_path(void)
+{
+    return whole_path;
 }
 
 void mesh_after_fork(void)

@@ -11,6 +11,7 @@
 #include "conn/pending_parts.h"
 #include "conn/readiness.h"
 #include "tls/identity.h"
+#include "tls/record.h"
 
 _Atomic int pending_count;
 
@@ -78,6 +79,10 @@ void pending_discard(struct pending *p)
     if (!p)
         return;
     handshake_free(p->handshake);
+    if (p->early)
+        explicit_bzero(p->early, p->early_length);
+    free(p->early);
+    p->early = NULL;
     identity_unref(p->identity);
     snapshot_unref(p->snapshot);
     free(p->dial.tried);
@@ -172,6 +177,28 @@ void pending_wants_to_speak(struct conn *conn)
         readiness_arm(p->grace_ms);
     }
     lock_release(&conn->steps);
+}
+
+size_t pending_keep_early(struct conn *conn, struct iov *in)
+{
+    struct pending *p;
+    size_t n = 0;
+    if (lock_take(&conn->steps) == LOCK_MINE)
+        return 0;
+    p = conn->pending;
+    if (p && p->graced && !p->inbound && conn_is_pending(conn)) {
+        if (!p->early)
+            p->early = malloc(RECORD_PLAINTEXT);
+        while (p->early && in->left && p->early_length < RECORD_PLAINTEXT) {
+            struct iovec span = iov_span(in, RECORD_PLAINTEXT - p->early_length);
+            memcpy(p->early + p->early_length, span.iov_base, span.iov_len);
+            p->early_length += (uint32_t)span.iov_len;
+            n += span.iov_len;
+            iov_advance(in, span.iov_len);
+        }
+    }
+    lock_release(&conn->steps);
+    return n;
 }
 
 void pending_hold(struct conn *conn)

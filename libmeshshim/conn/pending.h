@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/buf.h"
+#include "base/iov.h"
 #include "conn/conn.h"
 #include "policy/snapshot.h"
 #include "tls/handshake.h"
@@ -53,6 +54,8 @@ struct pending {
     bool shut_write; /* the program has shut writing down: done after the handshake */
     int64_t deadline_ms, grace_ms;
     int64_t shaking_ns;
+    uint8_t *early; /* what the program sent in the grace: it goes out when the peer has proved itself */
+    uint32_t early_length;
     char peer_text[64]; /* "10.0.0.1:4711" */
 };
 
@@ -76,6 +79,11 @@ int pending_wait(struct conn *conn, int fd, bool until_grace);
 void pending_discard(struct pending *pending);
 /* The program wants to write first on a permissive port: a client that stays silent for the grace is plain text. */
 void pending_wants_to_speak(struct conn *conn);
+/*
+ * Keeps what the program sends while connect has succeeded for it but the proof is not there yet, up to one record's worth. The
+ * number of bytes kept; 0: not now, or no more room.
+ */
+size_t pending_keep_early(struct conn *conn, struct iov *in);
 /* The program was told EAGAIN: from here on it must not be woken for the handshake's own readiness. */
 void pending_hold(struct conn *conn);
 /* The program gives it up. */

@@ -91,6 +91,8 @@ static void open_up(struct conn *conn, const char *peer)
             *conn->dialled = p->dial.dialled;
     }
     pending_detach(conn);
+    if (p->early_length)
+        stream_send_early(conn, atomic_load(&conn->fd), p->early, p->early_length);
     atomic_store_explicit(&conn->state, CONN_OPEN, memory_order_release);
     if (p->shut_write) {
         stream_finish(conn, atomic_load(&conn->fd));

@@ -28,6 +28,8 @@ void stream_drain_control(struct conn *conn, int fd);
 void stream_send_alert(struct conn *conn, int fd, uint8_t alert);
 /* Answers a key update that the peer asked for, if the sending side is free to; else the next write does. */
 void stream_answer_update(struct conn *conn, int fd);
+/* What was kept before the handshake was done, at most one record: what the kernel does not take goes with the next write. */
+void stream_send_early(struct conn *conn, int fd, const uint8_t *data, size_t n);
 /* SHUT_RD: from here on the end of the stream is clean. */
 void stream_end_reading(struct conn *conn);
 /* SO_RCVLOWAT, of plaintext. 0, or minus an errno. */

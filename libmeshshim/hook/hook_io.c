@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/banned.h"
+#include "conn/pending.h"
 #include "conn/stream.h"
 #include "hook/entry.h"
 
@@ -21,6 +22,18 @@ static ssize_t read_into_nowhere(int fd, int flags)
     return libc.recv(fd, nowhere, 1, flags) < 0 ? -errno : -EFAULT;
 }
 
+/* In the grace, when connect has succeeded and the proof is due, a little may be said before the listener has accepted. */
+static bool say_early(struct conn *conn, const struct iovec *v, size_t n, ssize_t *said)
+{
+    const struct pending *p = conn->pending;
+    struct iov in;
+    if (!p || !p->graced || has_nowhere(v, n) || pending_drive(conn) != PENDING_WAITS)
+        return false;
+    in = iov_of(v, n);
+    *said = (ssize_t)pending_keep_early(conn, &in);
+    return *said > 0;
+}
+
 /*
  * One read or write of a protected connection. Sets *plain where it has turned out not to be protected: the caller then makes
  * the real call.
@@ -29,8 +42,11 @@ static ssize_t operate(struct conn *conn, int fd, const struct iovec *v, size_t 
 {
     struct iov cursor;
     bool ended = false;
+    ssize_t early;
     *plain = false;
     if (__builtin_expect(conn_state(conn) != CONN_OPEN, 0)) {
+        if (send && say_early(conn, v, n, &early))
+            return early;
         int result = entry_establish(conn, fd, flags, send, &ended);
         *plain = result == 1;
         if (result || ended)

@@ -167,6 +167,22 @@ void script_connect_to_own_listener(struct side *s)
     say_recv(fd, 100, 0);
 }
 
+/* What the connecting end says before its own thread accepts is there afterwards. */
+void script_connect_to_own_listener_send_before_accept(struct side *s)
+{
+    struct sockaddr_in own;
+    if (!s->client)
+        return;
+    int listener = listen_on(&own, 4), fd = tcp_socket(0), end;
+    say_connect(fd, &own);
+    say_send(fd, "early ", 0);
+    say_send(fd, "words", 0);
+    end = accept(listener, NULL, NULL);
+    say_recv(end, 11, MSG_WAITALL);
+    say_send(end, "heard", 0);
+    say_recv(fd, 100, 0);
+}
+
 /* The same, non-blocking, in one event loop. */
 void script_connect_to_own_listener_epoll(struct side *s)
 {

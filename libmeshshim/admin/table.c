@@ -1,0 +1,48 @@
+/* See table.h. */
+#include "admin/table.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "base/libc.h"
+
+/* Something that nobody waits for keeps the three numbers taken: a log line must not end up in a client. */
+static void occupy(int fd)
+{
+    int idle = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (idle >= 0 && idle != fd) {
+        libc.dup3(idle, fd, O_CLOEXEC);
+        libc.close(idle);
+    }
+}
+
+/*
+ * close_range alone cannot leave an empty table without copying all of it first: what is above the standard descriptors is
+ * never copied, and so never held, not even for a moment.
+ */
+bool table_leave(void)
+{
+    if (libc.close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_UNSHARE) != 0)
+        return false;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        occupy(fd);
+    return true;
+}
+
+/* /proc/self is the process: its table is the program's. */
+void table_borrow_stderr(void)
+{
+    int fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    libc.dup3(fd, STDERR_FILENO, O_CLOEXEC);
+    libc.close(fd);
+}
+
+void table_return_stderr(void)
+{
+    occupy(STDERR_FILENO);
+}

@@ -1,0 +1,16 @@
+/* One direction of a connection, for one call of the program. */
+#ifndef MESHSHIM_SIDE_H
+#define MESHSHIM_SIDE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/lock.h"
+
+/*
+ * Takes a direction's lock. 0; -EAGAIN where the caller may not wait behind an owner that sleeps in the kernel, or is a signal handler that
+ * came back into the connection it interrupted; -EIO when the owner died in the middle (the lock is taken).
+ */
+int side_take(struct lock *lock, _Atomic bool *asleep, int fd, int flags);
+
+#endif
