@@ -28,7 +28,7 @@ cost_of_loading() {
 }
 
 private_kib() {
-    "$@" 2>"$work/client.log" | awk '/^Private_/ { sum += $2 } END { print sum }'
+    "$@" 2>"$work/client.log" | awk '$1 == "Private_Dirty:" { print $2 }'
 }
 
 start_echo() {

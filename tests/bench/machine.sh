@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # work, top, B and meshctl come from tests/lib.sh
+# shellcheck shell=bash disable=SC2154,SC2034 # work, top, B and meshctl come from tests/lib.sh
 # What the benchmark stands on: tools, programs, identities, processors.
 
 require_tools() {

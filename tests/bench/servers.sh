@@ -1,7 +1,7 @@
-# shellcheck shell=bash disable=SC2154 # work comes from tests/lib.sh, server_cpu from machine.sh
+# shellcheck shell=bash disable=SC2154,SC2034 # work comes from tests/lib.sh, server_cpu from machine.sh
 # A Redis and an nginx of each kind: plain, own (their own TLS), meshed. Ports in ${redis_port[KIND]}, ${nginx_port[KIND]}.
 
-declare -A redis_port nginx_port nginx_mutual_port
+declare -A redis_port nginx_port nginx_mutual_port redis_pid nginx_pid
 ciphersuite=TLS_AES_128_GCM_SHA256
 
 start_servers() {
@@ -11,10 +11,13 @@ start_servers() {
         redis_port[$kind]=$(free_port)
         start_redis "$kind" "${redis_port[$kind]}"
         wait_port "${redis_port[$kind]}"
+        redis_pid[$kind]=$spawned
         nginx_port[$kind]=$(free_port)
         nginx_mutual_port[$kind]=$(free_port)
         start_nginx "$kind"
         wait_port "${nginx_port[$kind]}"
+        wait_until 5 pgrep -P "$spawned" >/dev/null || fail "nginx started no worker"
+        nginx_pid[$kind]=$(pgrep -P "$spawned")
     done
 }
 
@@ -30,7 +33,7 @@ start_redis() {
     [ "$1" = meshed ] && prefix=(mesh server)
     [ "$1" = own ] && listen=(--port 0 --tls-port "$2" --tls-cert-file "$work/server/cert.pem"
         --tls-key-file "$work/server/key.pem" --tls-ca-cert-file "$work/server/ca.pem" --tls-auth-clients yes
-        --tls-protocols TLSv1.3 --tls-ciphersuites $ciphersuite)
+        --tls-protocols TLSv1.3 --tls-ciphersuites "$ciphersuite")
     spawn "redis-$1" "${prefix[@]}" "${server_cpu[@]}" redis-server --bind 127.0.0.1 --save '' --appendonly no \
         --dir "$work" "${listen[@]}"
 }

@@ -49,14 +49,20 @@ def ratio(runs, over):
 
 def comparison(lines):
     loads = collections.OrderedDict()
-    for name, kind, per_second, p50, p99 in lines:
+    for name, kind, per_second, p50, p99, cpu in lines:
         runs = loads.setdefault(name, {k: [] for k in KINDS})
-        runs[kind].append((float(per_second), milliseconds(p50), milliseconds(p99)))
+        runs[kind].append((float(per_second), milliseconds(p50), milliseconds(p99), float(cpu)))
     print("| work (requests a second, p50 / p99) | plain | own TLS | meshed | meshed/plain | meshed/own TLS |")
     print("|---|---|---|---|---|---|")
     for name, runs in loads.items():
         cells = [cell(runs[kind]) for kind in KINDS]
         cells += [ratio(runs["meshed"], runs["plain"]), ratio(runs["meshed"], runs["own"])]
+        print(f"| {name} | {' | '.join(cells)} |")
+    print("\n| the server's processor time a request | plain | own TLS | meshed | plain/meshed | own TLS/meshed |")
+    print("|---|---|---|---|---|---|")
+    for name, runs in loads.items():
+        times = [statistics.median(run[3] for run in runs[kind]) for kind in KINDS]
+        cells = [f"{time:,.1f} us" for time in times] + [f"{time / times[2]:.2f}" for time in times[:2]]
         print(f"| {name} | {' | '.join(cells)} |")
     print("\nAll with TLS_AES_128_GCM_SHA256 and the same P-256 certificates. Meshed is mutual everywhere; own TLS is"
           " mutual but for\nwrk's keep-alive rows, as wrk can show no certificate.\n")
@@ -80,7 +86,7 @@ def main():
     with open(path, encoding="utf-8") as results:
         rows = [line.rstrip("\n").split("\t") for line in results]
     if what == "comparison":
-        comparison([row for row in rows if len(row) == 5])
+        comparison([row for row in rows if len(row) == 6])
     else:
         costs([row for row in rows if len(row) == 3])
 
