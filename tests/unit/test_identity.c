@@ -1,6 +1,8 @@
 /* Who is believed: certificates of every kind through real handshakes in memory, and the faults of our own
  * files. */
 #include <CUnit/Basic.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <unistd.h>
 
 #include "tls/identity.h"
