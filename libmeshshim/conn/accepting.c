@@ -130,6 +130,8 @@ int accepting_take(int listener, int fd)
     if (port == 0)
         return 0;
     if (mesh_state == MESH_BROKEN)
+        mesh_mend();
+    if (mesh_state == MESH_BROKEN)
         return refuse(fd, port, EACCES, NULL);
     snapshot = mesh_snapshot();
     policy = snapshot ? snapshot_inbound(snapshot, port) : NULL;

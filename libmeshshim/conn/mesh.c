@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 enum mesh_state mesh_state = MESH_OFF;
 
 static char whole_path[PATH_MAX];
+static struct stat seen; /* the file as it was when it was found broken */
 static struct lock lock;
 static struct snapshot *current;
 static struct identity *identity; /* of `current`; NULL: not made yet, or refused */
@@ -54,6 +56,7 @@ void mesh_init(void)
     current = config_load(path, &problems);
     mesh_state = current ? MESH_ON : MESH_BROKEN;
     if (!current) {
+        stat(whole_path, &seen);
         log_each_line(buf_text(&problems));
         log_error("%s: no TCP connection in or out until this is mended (then reload, or start again)", path);
     }
@@ -142,6 +145,24 @@ bool mesh_reload(struct buf *message)
     buf_printf(message, "%s: loaded\n", path);
     log_info("%s: loaded", path);
     return true;
+}
+
+/* The admin thread cannot do it: where its socket belongs stands in the configuration. */
+void mesh_mend(void)
+{
+    struct buf message = BUF_INIT;
+    struct stat st;
+    if (stat(whole_path, &st) != 0 || lock_take(&lock) == LOCK_MINE)
+        return;
+    if (st.st_mtim.tv_sec == seen.st_mtim.tv_sec && st.st_mtim.tv_nsec == seen.st_mtim.tv_nsec &&
+        st.st_ino == seen.st_ino && st.st_size == seen.st_size) {
+        lock_release(&lock);
+        return;
+    }
+    seen = st;
+    lock_release(&lock);
+    mesh_reload(&message);
+    buf_free(&message);
 }
 
 const char *mesh_config_path(void)

@@ -32,6 +32,8 @@ struct snapshot *mesh_snapshot(void);
 struct identity *mesh_identity(struct buf *why);
 /* Reads the configuration again. False: the last good one stays; `message` says why, or what was loaded. */
 bool mesh_reload(struct buf *message);
+/* While it is MESH_BROKEN: reads the file again where it has changed since. */
+void mesh_mend(void);
 /* The configuration's file, absolute. */
 const char *mesh_config_path(void);
 /* In a forked child, first. */

@@ -119,6 +119,8 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
     if (!conn) /* not TCP, or nowhere to keep it: the latter must not go out in the clear */
         return is_stream(fd) ? (int)as_result(-EMFILE) : libc.connect(fd, addr, len);
     if (mesh_state == MESH_BROKEN)
+        mesh_mend();
+    if (mesh_state == MESH_BROKEN)
         return (int)as_result(-EACCES);
     switch (conn_state(conn)) {
     case CONN_CONNECTING:

@@ -1,6 +1,8 @@
 /* See aead.h. The walk over the caller's buffers; the arithmetic is an engine's. */
 #include "tls/aead.h"
 
+#include <stdatomic.h>
+
 #include <openssl/crypto.h>
 
 #include "base/banned.h"
@@ -17,11 +19,47 @@ size_t aead_key_length(enum aead_suite suite)
     return key_lengths[suite];
 }
 
+const struct aead_engine *const aead_engines[] = { &aead_mb_vaes, &aead_mb_avx2, &aead_evp, NULL };
+
+static _Atomic(const struct aead_engine *) preferred;
+
+/* Threads that find it unset at once set it to the same. */
+static const struct aead_engine *chosen(void)
+{
+    const struct aead_engine *engine = atomic_load_explicit(&preferred, memory_order_relaxed);
+
+    if (engine)
+        return engine;
+    for (size_t i = 0; !engine; i++)
+        if (aead_engines[i]->available())
+            engine = aead_engines[i];
+    atomic_store_explicit(&preferred, engine, memory_order_relaxed);
+    return engine;
+}
+
+bool aead_prefer(const char *name)
+{
+    const struct aead_engine *found = NULL;
+
+    for (size_t i = 0; name && aead_engines[i]; i++)
+        if (strcmp(aead_engines[i]->name, name) == 0 && aead_engines[i]->available())
+            found = aead_engines[i];
+    if (name && !found)
+        return false;
+    atomic_store_explicit(&preferred, found, memory_order_relaxed);
+    return true;
+}
+
 struct aead *aead_new(enum aead_suite suite, const uint8_t *key)
 {
-    struct aead *aead = aead_evp.create(suite, key);
+    const struct aead_engine *engine = chosen();
+    struct aead *aead;
+
+    if (!(engine->suites & 1U << suite))
+        engine = &aead_evp;
+    aead = engine->create(suite, key);
     if (aead)
-        aead->engine = &aead_evp;
+        aead->engine = engine;
     return aead;
 }
 
@@ -33,7 +71,7 @@ void aead_free(struct aead *aead)
 
 const char *aead_implementation(void)
 {
-    return aead_evp.name;
+    return chosen()->name;
 }
 
 bool aead_seal(struct aead *aead, const uint8_t nonce[AEAD_NONCE], const uint8_t *aad, size_t aad_length,

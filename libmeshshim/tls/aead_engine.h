@@ -1,6 +1,6 @@
 /*
  * What an implementation of the AEADs provides to aead.c: a stream of updates between a nonce and a tag. The
- * walk over the caller's buffers is aead.c's. Private to aead*.c.
+ * walk over the caller's buffers is aead.c's. Private to aead*.c and to tests.
  */
 #ifndef MESHSHIM_AEAD_ENGINE_H
 #define MESHSHIM_AEAD_ENGINE_H
@@ -9,6 +9,8 @@
 
 struct aead_engine {
     const char *name;
+    unsigned suites;         /* bits 1 << enum aead_suite; create is asked for no other */
+    bool (*available)(void); /* in this build, on this processor */
     struct aead *(*create)(enum aead_suite suite, const uint8_t *key);
     void (*destroy)(struct aead *aead);
     /* Begins a message; `sealing` false opens one. */
@@ -26,6 +28,15 @@ struct aead {
     const struct aead_engine *engine;
 };
 
-extern const struct aead_engine aead_evp;
+extern const struct aead_engine aead_evp, aead_mb_avx2, aead_mb_vaes;
+
+/* All that there are, the fastest first, up to NULL. The last has every suite and is always available. */
+extern const struct aead_engine *const aead_engines[];
+
+/*
+ * Makes aead_new use the engine of that name (EVP where it lacks the suite); NULL: the fastest again, as at the start.
+ * False: there is none of that name, or not here. For tests; what aead_new made before stays what it is.
+ */
+bool aead_prefer(const char *name);
 
 #endif

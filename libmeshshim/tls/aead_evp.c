@@ -105,8 +105,15 @@ static bool evp_finish_open(struct aead *aead, const uint8_t tag[AEAD_TAG])
            EVP_CipherFinal_ex(of(aead)->cipher, none, &n) == 1;
 }
 
+static bool evp_available(void)
+{
+    return true;
+}
+
 const struct aead_engine aead_evp = {
     .name = "OpenSSL EVP",
+    .suites = (1U << AEAD_SUITES) - 1,
+    .available = evp_available,
     .create = evp_create,
     .destroy = evp_destroy,
     .begin = evp_begin,
