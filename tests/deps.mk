@@ -1,5 +1,9 @@
 # What building and testing need, as Debian packages. `make deps` installs what is missing, `make` only names it.
 BUILD_PACKAGES := gcc libc6-dev libssl-dev libinih-dev
+# Debian has it for amd64 alone; elsewhere OpenSSL does all.
+ifeq ($(shell uname -m),x86_64)
+BUILD_PACKAGES += libipsec-mb-dev
+endif
 TEST_PACKAGES  := libcunit1-dev openssl curl nginx-light redis-server redis-tools wrk haproxy socat python3 nodejs \
                   valgrind clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck binutils procps
 

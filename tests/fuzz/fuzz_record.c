@@ -1,13 +1,14 @@
 /*
- * Incoming records. The first byte picks suite, mode and how the buffer is cut; the rest is either a record
- * as it came from the wire (almost never authentic) or an inner plaintext, which is sealed first and then
- * must open to what it says.
+ * Incoming records, by each AEAD engine. The first byte picks suite, mode and how the buffer is cut; the rest
+ * is either a record as it came from the wire (almost never authentic) or an inner plaintext, which OpenSSL
+ * seals first and then must open to what it says.
  */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tls/aead_engine.h"
 #include "tls/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -49,18 +50,30 @@ static void from_the_wire(struct aead *aead, struct keys *keys, const uint8_t *d
     free(out);
 }
 
-static uint8_t *seal_inner(struct aead *aead, struct keys *keys, const uint8_t *inner, size_t n)
+static struct aead *made_by(const struct aead_engine *engine, const struct keys *keys)
+{
+    struct aead *aead;
+
+    must(aead_prefer(engine->name));
+    aead = aead_new((enum aead_suite)keys->suite, keys->key);
+    must(aead != NULL);
+    return aead;
+}
+
+static uint8_t *seal_inner(struct keys *keys, const uint8_t *inner, size_t n)
 {
     uint8_t *sealed = malloc(RECORD_HEADER + n + AEAD_TAG), nonce[AEAD_NONCE], *copy = malloc(n);
     struct iovec v = { copy, n };
     struct iov in = iov_of(&v, 1);
     size_t body = n + AEAD_TAG;
     uint8_t header[RECORD_HEADER] = { RECORD_DATA, 3, 3, (uint8_t)(body >> 8), (uint8_t)body };
+    struct aead *aead = made_by(&aead_evp, keys);
 
     memcpy(copy, inner, n);
     memcpy(sealed, header, sizeof header);
     keys_nonce(keys, nonce);
     must(aead_seal(aead, nonce, header, sizeof header, &in, n, NULL, 0, sealed + RECORD_HEADER));
+    aead_free(aead);
     free(copy);
     return sealed;
 }
@@ -74,7 +87,7 @@ static void authentic(struct aead *aead, struct keys *keys, const uint8_t *inner
 
     if (n == 0 || n > RECORD_BODY - AEAD_TAG)
         return;
-    sealed = seal_inner(aead, keys, inner, n);
+    sealed = seal_inner(keys, inner, n);
     out = malloc(total);
     result = open_cut(aead, keys, sealed, total, step, out, &record);
     while (type > 0 && inner[type - 1] == 0)
@@ -89,25 +102,26 @@ static void authentic(struct aead *aead, struct keys *keys, const uint8_t *inner
     free(sealed);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void try_engine(const struct aead_engine *engine, const uint8_t *data, size_t size)
 {
     static const uint8_t secret[KEYS_SECRET] = { 1, 2, 3 };
+    size_t step = 1 + data[0] / 8 * 3;
     struct keys keys;
     struct aead *aead;
-    enum aead_suite suite;
-    size_t step;
 
-    if (size == 0)
-        return 0;
-    suite = (enum aead_suite)(data[0] % AEAD_SUITES);
-    step = 1 + data[0] / 8 * 3;
-    must(keys_derive(&keys, suite, secret));
-    aead = aead_new(suite, keys.key);
-    must(aead != NULL);
+    must(keys_derive(&keys, (enum aead_suite)(data[0] % AEAD_SUITES), secret));
+    aead = made_by(engine, &keys);
     if (data[0] & 4)
         authentic(aead, &keys, data + 1, size - 1, step);
     else
         from_the_wire(aead, &keys, data + 1, size - 1, step);
     aead_free(aead);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    for (size_t i = 0; size > 0 && aead_engines[i]; i++)
+        if (aead_engines[i]->available())
+            try_engine(aead_engines[i], data, size);
     return 0;
 }
