@@ -18,7 +18,8 @@ LDHARDEN := -Wl,-z,relro,-z,now,-z,defs,-z,noexecstack
 SANITIZE ?=
 
 LAYERS   := base policy stats tls http conn hook admin
-CORE_SRC := $(foreach d,base policy stats tls admin,$(wildcard libmeshshim/$(d)/*.c))
+# Of admin/, all but what looks into the layers in between.
+CORE_SRC := $(filter-out %/views.c,$(foreach d,base policy stats tls admin,$(wildcard libmeshshim/$(d)/*.c)))
 LIB_SRC  := $(foreach d,$(LAYERS),$(wildcard libmeshshim/$(d)/*.c)) $(wildcard libmeshshim/*.c)
 CLI_SRC  := $(wildcard cli/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
@@ -62,7 +63,7 @@ $(B)/cli/%.o: cli/%.c
 # The exported names are libc's and nothing else: the linker's version script comes from symbols.def.
 $(B)/exports.map: libmeshshim/base/symbols.def Makefile
 	@mkdir -p $(@D)
-	@{ echo '{ global:'; sed -n 's/^SYM([^,]*, *\([A-Za-z0-9_]*\),.*/\1;/p' $<; echo 'local: *; };'; } > $@
+	@{ echo '{ global:'; sed -n 's/^SYM[_A-Z]*([^,]*, *\([A-Za-z0-9_]*\),.*/\1;/p' $<; echo 'local: *; };'; } > $@
 
 $(B)/libmeshshim.so: $(LIB_OBJ) $(B)/exports.map
 	$(CC) -shared $(SANITIZE) $(LDHARDEN) -Wl,--version-script=$(B)/exports.map -Wl,--exclude-libs,ALL \

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "base/log.h"
 #include "stats/stats.h"
 
 static char top[64], dir[128], watched[2][256];
@@ -218,6 +219,7 @@ TEST(what_is_refused)
 static void the_socket_is_private(void)
 {
     mode_t before = umask(0);
+    char path[256];
     struct stat st;
     int fd, status;
     pid_t pid;
@@ -229,11 +231,11 @@ static void the_socket_is_private(void)
         return;
     /* Even one whom the modes let through: it gets no answer, and the end. */
     CHECK(chmod(top, 0777) == 0 && chmod(dir, 0777) == 0 && chmod(socket_path(getpid()), 0777) == 0);
-    snprintf(watched[0], sizeof watched[0], "%s", socket_path(getpid()));
+    snprintf(path, sizeof path, "%s", socket_path(getpid()));
     pid = fork();
     if (pid == 0) {
         char c;
-        if (setgid(12345) < 0 || setuid(12345) < 0 || (fd = dial(watched[0])) < 0)
+        if (setgid(12345) < 0 || setuid(12345) < 0 || (fd = dial(path)) < 0)
             _exit(2);
         (void)!send(fd, "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL);
         _exit(recv(fd, &c, 1, 0) > 0);
@@ -566,6 +568,49 @@ static void signals_are_the_programs(void)
 }
 TEST(signals_are_the_programs)
 
+static bool ends(int fd)
+{
+    struct pollfd end = { .fd = fd, .events = POLLIN };
+    return poll(&end, 1, 10000) == 1 && (end.revents & POLLHUP);
+}
+
+/* A pipe or a connection on a standard descriptor ends when the program closes it: the thread holds none of them. */
+static void standard_descriptors_are_the_programs(void)
+{
+    int out[2];
+
+    CHECK(pipe2(out, O_CLOEXEC) == 0);
+    CHECK(dup2(out[1], STDIN_FILENO) == STDIN_FILENO && dup2(out[1], STDOUT_FILENO) == STDOUT_FILENO);
+    CHECK(close(out[1]) == 0);
+    CHECK(begin() == 0);
+    CHECK(GET("/healthz") == 200);
+    CHECK(close(STDIN_FILENO) == 0 && close(STDOUT_FILENO) == 0);
+    CHECK(ends(out[0]));
+}
+TEST(standard_descriptors_are_the_programs)
+
+/* What the thread has to say comes out where the program's standard error leads, and yet it does not hold that. */
+static void the_log_goes_to_standard_error(void)
+{
+    int before = dup(STDERR_FILENO), err[2];
+    char line[512] = "";
+    bool silent;
+
+    CHECK(pipe2(err, O_CLOEXEC | O_NONBLOCK) == 0 && dup2(err[1], STDERR_FILENO) == STDERR_FILENO);
+    close(err[1]);
+    log_init();
+    reload_good = false;
+    CHECK(begin() == 0);
+    CHECK(ask("POST /reload HTTP/1.1\r\n\r\n") == 422);
+    CHECK(read(err[0], line, sizeof line - 1) > 0 && strstr(line, "mesh.ini:3: unknown key"));
+    close(STDERR_FILENO);
+    silent = ends(err[0]);
+    dup2(before, STDERR_FILENO);
+    CHECK(silent);
+    CHECK(strstr(line, "warn: the configuration is not reloaded"));
+}
+TEST(the_log_goes_to_standard_error)
+
 /* Without a directory nothing listens, but files are watched still. */
 static void without_a_directory(void)
 {
@@ -591,6 +636,14 @@ static void a_path_that_is_too_long(void)
 }
 TEST(a_path_that_is_too_long)
 
+/* The thread sanitizer takes a number for one descriptor, but the thread's table and ours have one each of that number. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race:^probe$\nrace:^drop$\nrace:^dial$\nrace:^ask_at$\nrace:^accept_one$\nrace:^listener_sweep$"
+           "\n";
+}
+
 int main(void)
 {
     CU_pSuite suite;
@@ -613,6 +666,8 @@ int main(void)
     CU_add_test(suite, "forks while it serves", run_forks_while_it_serves);
     CU_add_test(suite, "it stops and starts again", run_it_stops_and_starts_again);
     CU_add_test(suite, "signals are the program's", run_signals_are_the_programs);
+    CU_add_test(suite, "standard descriptors are the program's", run_standard_descriptors_are_the_programs);
+    CU_add_test(suite, "the log goes to standard error", run_the_log_goes_to_standard_error);
     CU_add_test(suite, "without a directory", run_without_a_directory);
     CU_add_test(suite, "a path that is too long", run_a_path_that_is_too_long);
     CU_basic_set_mode(CU_BRM_VERBOSE);
