@@ -27,10 +27,12 @@ class Echo(socketserver.BaseRequestHandler):
 
 class Threads(socketserver.ThreadingTCPServer):
     daemon_threads = allow_reuse_address = True
+    request_queue_size = 128
 
 
 class Forks(socketserver.ForkingTCPServer):
     allow_reuse_address = True
+    request_queue_size = 128
 
 
 def threads_server(port):
