@@ -67,7 +67,7 @@ $(B)/exports.map: libmeshshim/base/symbols.def Makefile
 
 $(B)/libmeshshim.so: $(LIB_OBJ) $(B)/exports.map
 	$(CC) -shared $(SANITIZE) $(LDHARDEN) -Wl,--version-script=$(B)/exports.map -Wl,--exclude-libs,ALL \
-	    -Wl,--gc-sections -Wl,-soname,libmeshshim.so -o $@.unstripped $(LIB_OBJ) $(INIH) $(IPSEC_MB) $(SSL_LIBS) -lpthread -ldl
+	    -Wl,--gc-sections -static-libgcc -Wl,-soname,libmeshshim.so -o $@.unstripped $(LIB_OBJ) $(INIH) $(IPSEC_MB) $(SSL_LIBS) -lpthread -ldl
 	@if [ -z "$(SANITIZE)" ]; then strip --strip-debug -w -N '..@*' -o $@.new $@.unstripped; else cp $@.unstripped $@.new; fi
 	@mv $@.new $@
 

@@ -99,17 +99,19 @@ static int wait_once(struct conn *conn, int64_t until, bool graced)
     struct pollfd fds[MOST];
     int64_t now = clock_ms(), next = pending_expire(now), left;
     const struct pending *own = conn->pending;
+    const struct shared *shared = conn->shared;
+    pid_t shaker;
     int n;
-    bool foreign = atomic_load(&conn->shared->shaker) != 0 && atomic_load(&conn->shared->shaker) != getpid();
-    if (!conn_is_pending(conn) || !own || own->graced != graced)
-        return 0; /* time has settled it */
+    if (!conn_is_pending(conn) || !own || !shared || own->graced != graced)
+        return 0; /* time has settled it, or another thread */
     n = pending_list(all, MOST);
     for (int i = 0; i < n; i++)
         fds[i] = (struct pollfd){ atomic_load(&all[i]->fd), pending_wants(all[i]), 0 };
     if (until && (next == 0 || until < next))
         next = until;
     left = next == 0 ? 1000 : next > now ? next - now : 0;
-    if (foreign && left > 5)
+    shaker = atomic_load(&shared->shaker);
+    if (shaker && shaker != getpid() && left > 5)
         left = 5; /* its progress shows in shared memory alone */
     return libc.poll(fds, (nfds_t)n, (int)(left > 1000 ? 1000 : left));
 }
