@@ -12,8 +12,7 @@ WARN     := -Wall -Wextra -Werror -Wshadow -Wcast-qual -Wmissing-prototypes -Wst
 HARDEN   ?= -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fstack-clash-protection -fcf-protection
 OPT      ?= -O2 -g
 CPPFLAGS += -D_GNU_SOURCE -DMESHSHIM_VERSION='"$(VERSION)"'
-# -fexceptions: a cancelled thread unwinds through our frames and gives its locks back.
-CFLAGS   += -std=gnu11 -fexceptions -MMD -MP
+CFLAGS   += -std=gnu11 -MMD -MP
 LDHARDEN := -Wl,-z,relro,-z,now,-z,defs,-z,noexecstack
 SANITIZE ?=
 
@@ -67,7 +66,7 @@ $(B)/exports.map: libmeshshim/base/symbols.def Makefile
 
 $(B)/libmeshshim.so: $(LIB_OBJ) $(B)/exports.map
 	$(CC) -shared $(SANITIZE) $(LDHARDEN) -Wl,--version-script=$(B)/exports.map -Wl,--exclude-libs,ALL \
-	    -Wl,--gc-sections -static-libgcc -Wl,-soname,libmeshshim.so -o $@.unstripped $(LIB_OBJ) $(INIH) $(IPSEC_MB) $(SSL_LIBS) -lpthread -ldl
+	    -Wl,--gc-sections -Wl,-soname,libmeshshim.so -o $@.unstripped $(LIB_OBJ) $(INIH) $(IPSEC_MB) $(SSL_LIBS) -lpthread -ldl
 	@if [ -z "$(SANITIZE)" ]; then strip --strip-debug -w -N '..@*' -o $@.new $@.unstripped; else cp $@.unstripped $@.new; fi
 	@mv $@.new $@
 

@@ -1,15 +1,12 @@
 /* See views.h. */
 #include "admin/views.h"
 
-#include <netinet/in.h>
 #include <time.h>
 
 #include "base/banned.h"
 #include "base/clock.h"
-#include "base/libc.h"
 #include "conn/conn.h"
 #include "conn/mesh.h"
-#include "conn/pending.h"
 #include "policy/config.h"
 #include "stats/json.h"
 #include "tls/aead.h"
@@ -27,17 +24,6 @@ void view_config(struct buf *out)
 
 static const char *const state_names[] = { "free",    "fresh",     "listening", "connecting",
                                            "arrived", "handshake", "open",      "failed" };
-
-static void add_address(struct json_stream *json, int fd)
-{
-    struct sockaddr_storage peer;
-    socklen_t length = sizeof peer;
-    char text[64];
-    if (libc.getpeername(fd, (struct sockaddr *)&peer, &length) != 0)
-        return;
-    pending_address_text((struct sockaddr *)&peer, text, sizeof text);
-    json_add_string(json, "address", text);
-}
 
 /* Under the connection's lock: it cannot end meanwhile. */
 static void add_connection(struct json_stream *json, struct conn *conn)
@@ -58,7 +44,7 @@ static void add_connection(struct json_stream *json, struct conn *conn)
         json_add_uint(json, "records_sent", conn->shared->tx.keys.seq);
         json_add_uint(json, "records_received", conn->shared->rx.keys.seq);
         json_add_uint(json, "age_ms", (uint64_t)(clock_ms() - conn->opened_ms));
-        add_address(json, fd);
+        json_add_string(json, "address", conn->address ? conn->address : "");
     }
     json_end_object(json);
 }

@@ -13,7 +13,7 @@
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 static enum log_level threshold = LOG_WARN;
-static const char *file_path;
+static char file_path[4096]; /* a copy: programs write over their environment to change their name */
 static dev_t stderr_device;
 static ino_t stderr_inode;
 
@@ -21,9 +21,8 @@ void log_init(void)
 {
     struct stat st;
     const char *level = getenv("MESHSHIM_LOG");
-    file_path = getenv("MESHSHIM_LOG_FILE");
-    if (file_path && !*file_path)
-        file_path = NULL;
+    const char *path = getenv("MESHSHIM_LOG_FILE");
+    snprintf(file_path, sizeof file_path, "%s", path ? path : "");
     if (fstat(STDERR_FILENO, &st) == 0) {
         stderr_device = st.st_dev;
         stderr_inode = st.st_ino;
@@ -54,7 +53,7 @@ static bool stderr_is_ours(void)
 
 static void emit(const char *line, size_t length)
 {
-    if (file_path) {
+    if (file_path[0]) {
         int fd = open(file_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
         if (fd >= 0) {
             (void)!libc.write(fd, line, length);

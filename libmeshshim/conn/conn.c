@@ -83,7 +83,7 @@ static void clean(struct conn *conn)
     conn->snapshot = NULL;
     conn->registrations = NULL;
     conn->registration_count = conn->registration_room = 0;
-    conn->peer_id = conn->service = NULL;
+    conn->peer_id = conn->service = conn->address = NULL;
     conn->dialled = NULL;
     conn->opened_ms = 0;
     conn->last = false;
@@ -149,6 +149,7 @@ static void release(struct conn *conn)
     free(conn->registrations);
     free(conn->peer_id);
     free(conn->service);
+    free(conn->address);
     free(conn->dialled);
     if (shared && conn->last)
         free_shared(shared);

@@ -118,7 +118,7 @@ struct conn {
     struct registration *registrations;
     uint16_t registration_count, registration_room;
     struct conn *next;     /* free list */
-    char *peer_id, *service; /* for /connections; NULL until open */
+    char *peer_id, *service, *address; /* for /connections; NULL until open */
     int64_t opened_ms;
     struct dialled *dialled; /* what the program asked for, where it got another endpoint */
 };

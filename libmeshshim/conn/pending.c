@@ -196,6 +196,10 @@ size_t pending_keep_early(struct conn *conn, struct iov *in)
             n += span.iov_len;
             iov_advance(in, span.iov_len);
         }
+        if (n && !p->held) { /* it waits for an answer now: not to be woken by the handshake's own bytes */
+            p->held = true;
+            readiness_hide(conn);
+        }
     }
     lock_release(&conn->steps);
     return n;

@@ -166,7 +166,11 @@ static void forget(struct conn *conn, int epfd, int fd)
 static int control_locked(struct conn *conn, int epfd, int op, int fd, const struct epoll_event *event)
 {
     struct epoll_event shown = { 0 };
-    bool hidden = conn->pending && conn->pending->held && conn_is_pending(conn);
+    struct pending *p = conn_is_pending(conn) ? conn->pending : NULL;
+    bool hidden;
+    if (p && p->graced && op == EPOLL_CTL_MOD)
+        p->held = true; /* it knows that it is connected, and waits for something else now */
+    hidden = p && p->held;
     if (event)
         shown = *event;
     if (hidden && op != EPOLL_CTL_DEL) {

@@ -1,5 +1,6 @@
 /* The receiving half of stream.h: records into the program's buffer. */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -12,13 +13,20 @@
 #include "conn/receive_parts.h"
 #include "conn/side.h"
 
+enum { COUNT_EXACTLY = 16 * 1024 }; /* by FIONREAD */
 enum { EMPTY_RECORDS = 64 }; /* in a row, before a peer that sends nothing but them is cut off */
 
 ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags)
 {
     ssize_t got;
-    atomic_store_explicit(&r->rx->asleep, !(flags & MSG_DONTWAIT), memory_order_relaxed);
+    if (flags & MSG_DONTWAIT) {
+        got = libc.recv(r->fd, to, n, flags);
+        return got < 0 ? -errno : got;
+    }
+    atomic_store_explicit(&r->rx->asleep, true, memory_order_relaxed);
+    pthread_cleanup_push(side_cancelled, &r->rx->lock);
     got = libc.recv(r->fd, to, n, flags);
+    pthread_cleanup_pop(0);
     atomic_store_explicit(&r->rx->asleep, false, memory_order_relaxed);
     return got < 0 ? -errno : got;
 }
@@ -320,15 +328,18 @@ ssize_t stream_available(struct conn *conn, int fd)
             return -EBADF;
         if (libc.ioctl(fd, FIONREAD, (long)&ciphertext) < 0)
             return -errno;
-        if (ciphertext > (int)r.rx->held && !r.rx->ended && !r.rx->error) {
+        /* A little is opened and counted exactly; of much, the ciphertext behind it is a bound that is never too low. */
+        if (ciphertext > (int)r.rx->held && !r.rx->ended && !r.rx->error && r.rx->kept_length < COUNT_EXACTLY) {
             scratch = scratch_take();
             if (scratch) {
                 r.cipher = scratch;
-                reading_keep_until(&r, SIZE_MAX, MSG_DONTWAIT);
+                reading_keep_until(&r, COUNT_EXACTLY, MSG_DONTWAIT);
                 reading_save_carry(&r, 0);
             }
         }
         result = (ssize_t)r.rx->kept_length;
+        if (result >= COUNT_EXACTLY && libc.ioctl(fd, FIONREAD, (long)&ciphertext) == 0 && ciphertext > RECORD_OVERHEAD)
+            result += ciphertext - RECORD_OVERHEAD;
     }
     if (atomic_load(&conn->closing))
         conn_settle(conn);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/banned.h"
@@ -17,8 +18,14 @@
 ssize_t writing_send(struct writing *w, const void *data, size_t n, int flags)
 {
     ssize_t put;
-    atomic_store_explicit(&w->tx->asleep, !(flags & MSG_DONTWAIT), memory_order_relaxed);
+    if (flags & MSG_DONTWAIT) {
+        put = libc.send(w->fd, data, n, flags);
+        return put < 0 ? -errno : put;
+    }
+    atomic_store_explicit(&w->tx->asleep, true, memory_order_relaxed);
+    pthread_cleanup_push(side_cancelled, &w->tx->lock);
     put = libc.send(w->fd, data, n, flags);
+    pthread_cleanup_pop(0);
     atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);
     return put < 0 ? -errno : put;
 }

@@ -75,6 +75,7 @@ static void open_up(struct conn *conn, const char *peer)
     series_name(p, name, sizeof name);
     conn->peer_id = *peer ? strdup(peer) : NULL;
     conn->service = strdup(name);
+    conn->address = strdup(p->peer_text);
     conn->opened_ms = clock_ms();
     conn->series = series_of(p, peer, STATS_MUTUAL_TLS);
     conn->counters = stats_counters(conn->series);

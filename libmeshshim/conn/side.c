@@ -30,3 +30,8 @@ int side_take(struct lock *lock, _Atomic bool *asleep, int fd, int flags)
         return 0;
     }
 }
+
+void side_cancelled(void *lock)
+{
+    lock_release(lock);
+}

@@ -13,4 +13,7 @@
  */
 int side_take(struct lock *lock, _Atomic bool *asleep, int fd, int flags);
 
+/* For pthread_cleanup_push around a call that may sleep: a cancelled thread gives its lock back. */
+void side_cancelled(void *lock);
+
 #endif
