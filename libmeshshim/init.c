@@ -28,7 +28,8 @@ void start_service(void)
 {
     struct snapshot *snapshot;
     int saved = errno, idle = 0;
-    if (atomic_load_explicit(&service, memory_order_relaxed) || !atomic_compare_exchange_strong(&service, &idle, 1))
+    if (atomic_load_explicit(&service, memory_order_relaxed) ||
+        !atomic_compare_exchange_strong(&service, &idle, 1))
         return;
     snapshot = mesh_snapshot();
     if (snapshot) {

@@ -34,7 +34,7 @@ static struct {
     _Atomic int owner; /* the process whose thread it is; 0: none */
     _Atomic bool stopping;
     _Atomic bool busy; /* in a callback */
-    sem_t ready;      /* the thread has its socket, or knows why not */
+    sem_t ready;       /* the thread has its socket, or knows why not */
     int socket_error;
     bool own_table; /* the thread's descriptors are its own: their numbers mean nothing elsewhere */
     int listener;
@@ -301,8 +301,9 @@ static int open_socket(void)
 static void look_changed(const char *path, void *changed)
 {
     struct stat st;
-    if (stat(path, &st) == 0 && (st.st_mtim.tv_sec > admin.loaded.tv_sec ||
-                                 (st.st_mtim.tv_sec == admin.loaded.tv_sec && st.st_mtim.tv_nsec > admin.loaded.tv_nsec)))
+    if (stat(path, &st) == 0 &&
+        (st.st_mtim.tv_sec > admin.loaded.tv_sec ||
+         (st.st_mtim.tv_sec == admin.loaded.tv_sec && st.st_mtim.tv_nsec > admin.loaded.tv_nsec)))
         *(bool *)changed = true;
 }
 
@@ -444,7 +445,8 @@ void admin_after_fork(void)
     admin.listener = admin.watch.fd = -1;
     for (int i = 0; i < CLIENTS; i++) {
         admin.clients[i].state = CLIENT_FREE;
-        admin.clients[i].out = (struct buf)BUF_INIT; /* the thread may have been in the middle of growing it */
+        admin.clients[i].out =
+            (struct buf)BUF_INIT; /* the thread may have been in the middle of growing it */
     }
     admin.socket_path[0] = '\0';
     atomic_store(&admin.busy, false);

@@ -53,7 +53,8 @@ static void each(struct conn *conn, void *context)
 {
     if (lock_try(&conn->steps) != LOCK_TAKEN)
         return;
-    if (conn_state(conn) != CONN_FREE && conn_state(conn) != CONN_FRESH && !atomic_load(&conn->closing) && conn->fds > 0)
+    if (conn_state(conn) != CONN_FREE && conn_state(conn) != CONN_FRESH && !atomic_load(&conn->closing) &&
+        conn->fds > 0)
         add_connection(context, conn);
     lock_release(&conn->steps);
     if (atomic_load(&conn->closing))

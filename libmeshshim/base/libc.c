@@ -53,16 +53,16 @@ static _Atomic int binding;
 static __thread int binding_here;
 
 /* Stand-ins: bind, then call the real thing; while this very thread is binding, call the kernel. */
-#define FIRST7(a, b, c, d, e, f, g, ...)                                                                      \
+#define FIRST7(a, b, c, d, e, f, g, ...)                                                                     \
     (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f), (long)(g)
 #define RAW_ARGS(...) FIRST7(__VA_ARGS__ __VA_OPT__(, ) 0, 0, 0, 0, 0, 0, 0)
-#define SYM(ret, name, params, args, number)                                                                  \
-    static ret early_##name params                                                                            \
-    {                                                                                                         \
-        if (binding_here)                                                                                     \
-            return (ret)raw_call(number, RAW_ARGS args);                                                      \
-        libc_bind();                                                                                          \
-        return libc.name args;                                                                                \
+#define SYM(ret, name, params, args, number)                                                                 \
+    static ret early_##name params                                                                           \
+    {                                                                                                        \
+        if (binding_here)                                                                                    \
+            return (ret)raw_call(number, RAW_ARGS args);                                                     \
+        libc_bind();                                                                                         \
+        return libc.name args;                                                                               \
     }
 #include "base/symbols.def"
 #undef SYM
@@ -74,10 +74,10 @@ struct libc_calls libc = {
 };
 
 /* Names that an older libc may lack keep a stand-in that answers ENOSYS, as the kernel would. */
-#define SYM(ret, name, params, args, number)                                                                  \
-    static ret absent_##name params                                                                           \
-    {                                                                                                         \
-        return (ret)raw_call(number, RAW_ARGS args);                                                          \
+#define SYM(ret, name, params, args, number)                                                                 \
+    static ret absent_##name params                                                                          \
+    {                                                                                                        \
+        return (ret)raw_call(number, RAW_ARGS args);                                                         \
     }
 #include "base/symbols.def"
 #undef SYM
@@ -89,7 +89,7 @@ struct binding {
 };
 
 static const struct binding bindings[] = {
-#define SYM(ret, name, params, args, number)                                                                  \
+#define SYM(ret, name, params, args, number)                                                                 \
     { #name, offsetof(struct libc_calls, name), (void *)absent_##name },
 #include "base/symbols.def"
 #undef SYM

@@ -76,7 +76,8 @@ static int refuse_own(int fd, uint16_t port, const char *why)
     char name[32];
     snprintf(name, sizeof name, "inbound:%u", port);
     atomic_fetch_add(&stats_counters(stats_series(STATS_INBOUND, name, "", STATS_MUTUAL_TLS))
-                          ->failed[FAILURE_OWN_IDENTITY], 1);
+                          ->failed[FAILURE_OWN_IDENTITY],
+                     1);
     return refuse(fd, port, EACCES, why);
 }
 

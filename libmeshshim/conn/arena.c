@@ -12,7 +12,7 @@ enum { CHUNK = 1 << 20, SMALLEST_SHIFT = 9, CLASSES = 9, CHUNKS = 16384 }; /* 51
 
 struct chunk {
     struct lock lock;
-    uint32_t used;           /* bytes handed out so far, this header included */
+    uint32_t used;               /* bytes handed out so far, this header included */
     uint32_t free_list[CLASSES]; /* offset of the first free piece, 0: none */
 };
 
@@ -32,7 +32,8 @@ static int class_of(size_t size)
 static struct chunk *map_chunk(void)
 {
     /* Aligned to its own size, so that a piece finds its chunk by masking. */
-    uint8_t *at = mmap(NULL, 2 * CHUNK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *at =
+        mmap(NULL, 2 * CHUNK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     uint8_t *aligned;
     if (at == MAP_FAILED)
         return NULL;

@@ -30,7 +30,7 @@
 
 enum conn_state {
     CONN_FREE,
-    CONN_FRESH,      /* a TCP socket that does nothing yet */
+    CONN_FRESH, /* a TCP socket that does nothing yet */
     CONN_LISTENING,
     CONN_CONNECTING, /* waits for TCP */
     CONN_ARRIVED,    /* accepted; the client has not said anything yet */
@@ -44,31 +44,31 @@ enum { HOLDERS = 6 };
 /* One direction of an established connection. */
 struct receiving {
     struct lock lock;
-    _Atomic bool asleep;  /* the lock's owner may be waiting in the kernel */
-    bool held;            /* the last byte of an opened record is still in the kernel */
-    bool ended;           /* close_notify was read, or the program shut reading down: end of file */
-    bool reset_told;      /* the program has seen ECONNRESET: what follows is end of file, as in the kernel */
-    uint32_t empty;       /* records without data in a row */
-    int error;            /* errno that every further read gets */
+    _Atomic bool asleep; /* the lock's owner may be waiting in the kernel */
+    bool held;           /* the last byte of an opened record is still in the kernel */
+    bool ended;          /* close_notify was read, or the program shut reading down: end of file */
+    bool reset_told;     /* the program has seen ECONNRESET: what follows is end of file, as in the kernel */
+    uint32_t empty;      /* records without data in a row */
+    int error;           /* errno that every further read gets */
     struct keys keys;
-    uint8_t *carry;       /* ciphertext of a record that has not come whole; arena, RECORD_MOST */
+    uint8_t *carry; /* ciphertext of a record that has not come whole; arena, RECORD_MOST */
     uint32_t carry_length;
-    uint8_t *kept;        /* plaintext that the program has not taken; arena, kept_room */
+    uint8_t *kept; /* plaintext that the program has not taken; arena, kept_room */
     uint32_t kept_room, kept_at, kept_length;
-    uint32_t low_water;   /* SO_RCVLOWAT, when above 1 */
+    uint32_t low_water; /* SO_RCVLOWAT, when above 1 */
 };
 
 struct sending {
     struct lock lock;
     _Atomic bool asleep;
-    bool closed;          /* close_notify is out */
-    bool owed;            /* one committed byte has not been reported as sent */
+    bool closed; /* close_notify is out */
+    bool owed;   /* one committed byte has not been reported as sent */
     uint8_t owed_byte;
-    bool nagle;           /* the program has Nagle on: its first bytes must not wait for our Finished's ACK */
+    bool nagle; /* the program has Nagle on: its first bytes must not wait for our Finished's ACK */
     _Atomic bool update_due; /* the peer asked for a key update */
     int error;
     struct keys keys;
-    uint8_t *residue;     /* ciphertext of a committed record that the kernel did not take; arena, RECORD_MOST */
+    uint8_t *residue; /* ciphertext of a committed record that the kernel did not take; arena, RECORD_MOST */
     uint32_t residue_at, residue_length;
     _Atomic int64_t asked_ns; /* when the last byte went out (outbound) or came in (inbound), 0: answered */
 };
@@ -77,8 +77,8 @@ struct shared {
     _Alignas(64) struct receiving rx;
     _Alignas(64) struct sending tx;
     _Alignas(64) struct lock holders_lock;
-    pid_t holder[HOLDERS]; /* processes that have it open */
-    bool crowded;          /* more than HOLDERS: assume that somebody still has it */
+    pid_t holder[HOLDERS];   /* processes that have it open */
+    bool crowded;            /* more than HOLDERS: assume that somebody still has it */
     _Atomic int established; /* 0: no; 1: keys are valid */
     _Atomic pid_t shaker;    /* the process that drives the handshake */
     bool inbound, tolerate_truncation;
@@ -88,7 +88,7 @@ struct pending; /* conn/pending.h: everything that ends with the handshake */
 
 struct registration {
     int epfd;
-    int fd;         /* the number it was registered under */
+    int fd; /* the number it was registered under */
     uint32_t events;
     uint64_t data;
 };
@@ -109,15 +109,15 @@ struct conn {
     struct counters *counters;
     struct series *series;
     struct pending *pending;
-    struct lock steps;     /* pending state, error, registrations */
-    int error;             /* FAILED: what reads and writes get */
+    struct lock steps; /* pending state, error, registrations */
+    int error;         /* FAILED: what reads and writes get */
     bool error_told;
-    int so_error;          /* what getsockopt(SO_ERROR) gives, once */
+    int so_error;              /* what getsockopt(SO_ERROR) gives, once */
     struct endpoint *endpoint; /* counted active while open; keeps `snapshot` */
     struct snapshot *snapshot;
     struct registration *registrations;
     uint16_t registration_count, registration_room;
-    struct conn *next;     /* free list */
+    struct conn *next;                 /* free list */
     char *peer_id, *service, *address; /* for /connections; NULL until open */
     int64_t opened_ms;
     struct dialled *dialled; /* what the program asked for, where it got another endpoint */

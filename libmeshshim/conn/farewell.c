@@ -54,9 +54,11 @@ void stream_send_early(struct conn *conn, int fd, const uint8_t *data, size_t n)
         return;
     total = writing_aead(conn) ? record_seal(conn->tx_aead, &w.tx->keys, RECORD_DATA, &in, n, scratch) : 0;
     put = total ? writing_send(&w, scratch, total, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
-    if (total == 0 || ((size_t)(put < 0 ? 0 : put) < total &&
-                       !writing_keep_residue(w.tx, scratch + (put < 0 ? 0 : put), total - (size_t)(put < 0 ? 0 : put))))
-        w.tx->error = ECONNRESET; /* the program was told that they are sent: it must not go on without them */
+    if (total == 0 ||
+        ((size_t)(put < 0 ? 0 : put) < total &&
+         !writing_keep_residue(w.tx, scratch + (put < 0 ? 0 : put), total - (size_t)(put < 0 ? 0 : put))))
+        w.tx->error =
+            ECONNRESET; /* the program was told that they are sent: it must not go on without them */
     else
         writing_count(conn, (ssize_t)n);
     lock_release(&w.tx->lock);
@@ -116,7 +118,8 @@ void stream_finish(struct conn *conn, int fd)
         return;
     if (!w.tx->closed && !w.tx->error) {
         /* MSG_MORE: the kernel's FIN, which follows at once, carries it. */
-        if (!send_message(&w, RECORD_ALERT, close_notify, sizeof close_notify, MSG_MORE) || w.tx->residue_length) {
+        if (!send_message(&w, RECORD_ALERT, close_notify, sizeof close_notify, MSG_MORE) ||
+            w.tx->residue_length) {
             widen_buffer(fd);
             if (w.tx->residue_length)
                 writing_push_residue(&w, MSG_DONTWAIT | MSG_NOSIGNAL);

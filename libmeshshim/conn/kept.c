@@ -154,7 +154,8 @@ ssize_t reading_peek(struct reading *r, struct iov *out)
     size_t want = r->flags & MSG_WAITALL ? out->left : 1;
     int result = 0;
     if (rx->kept_length < out->left) {
-        result = reading_keep_until(r, out->left, (r->flags & MSG_DONTWAIT) | (rx->kept_length >= want ? MSG_DONTWAIT : 0));
+        result = reading_keep_until(r, out->left,
+                                    (r->flags & MSG_DONTWAIT) | (rx->kept_length >= want ? MSG_DONTWAIT : 0));
         reading_save_carry(r, 0);
     }
     if (rx->kept_length > 0)

@@ -98,8 +98,8 @@ static struct identity *usable_identity(struct buf *why)
         struct tm date;
         char text[32];
         strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&end, &date));
-        buf_printf(why, "our certificate %s expired at %s; issue a new one", snapshot_workload(current)->certificate.path,
-                   text);
+        buf_printf(why, "our certificate %s expired at %s; issue a new one",
+                   snapshot_workload(current)->certificate.path, text);
         return NULL;
     }
     if (!identity)

@@ -13,7 +13,7 @@
 struct identity;
 
 enum mesh_state {
-    MESH_OFF,   /* no configuration, or disabled: every call passes untouched */
+    MESH_OFF, /* no configuration, or disabled: every call passes untouched */
     MESH_ON,
     MESH_BROKEN /* a configuration with errors: no new TCP connection until it is mended */
 };

@@ -172,7 +172,8 @@ void pending_wants_to_speak(struct conn *conn)
     if (lock_take(&conn->steps) == LOCK_MINE)
         return;
     p = conn->pending;
-    if (p && p->inbound && p->inbound->mtls == MTLS_PERMISSIVE && conn_state(conn) == CONN_ARRIVED && !p->grace_ms) {
+    if (p && p->inbound && p->inbound->mtls == MTLS_PERMISSIVE && conn_state(conn) == CONN_ARRIVED &&
+        !p->grace_ms) {
         p->grace_ms = clock_ms() + p->inbound->handshake_grace_ms;
         readiness_arm(p->grace_ms);
     }

@@ -27,16 +27,16 @@ struct dialled {
 struct dial {
     const struct service *service;
     struct dialled dialled;
-    char name[256];           /* the host name that the program resolved, "" for none */
-    size_t at;                /* the endpoint being tried, when the service has endpoints */
-    uint64_t *tried;          /* a bit an endpoint */
+    char name[256];  /* the host name that the program resolved, "" for none */
+    size_t at;       /* the endpoint being tried, when the service has endpoints */
+    uint64_t *tried; /* a bit an endpoint */
     unsigned attempt, attempts;
-    int64_t retry_ms;         /* back-off: not before, 0: now */
+    int64_t retry_ms; /* back-off: not before, 0: now */
     int last_error;
-    struct buf history;       /* each endpoint and why */
+    struct buf history; /* each endpoint and why */
     int64_t started_ns;
-    int64_t connect_ns;       /* how long TCP took */
-    bool async;               /* the program's connect was non-blocking */
+    int64_t connect_ns; /* how long TCP took */
+    bool async;         /* the program's connect was non-blocking */
 };
 
 struct pending {
@@ -48,9 +48,9 @@ struct pending {
     const struct inbound_policy *inbound; /* NULL: outbound */
     struct dial dial;
     bool wants_write;
-    bool held;     /* the program is not shown the kernel's readiness */
-    bool graced;   /* connect has succeeded in the program's eyes; the proof comes before the first byte */
-    bool is_self;  /* the listener is this very process: no grace */
+    bool held;       /* the program is not shown the kernel's readiness */
+    bool graced;     /* connect has succeeded in the program's eyes; the proof comes before the first byte */
+    bool is_self;    /* the listener is this very process: no grace */
     bool shut_write; /* the program has shut writing down: done after the handshake */
     int64_t deadline_ms, grace_ms;
     int64_t shaking_ns;

@@ -234,8 +234,8 @@ static int in_ms(const struct timespec *timeout)
 
 /* ---- epoll ---- */
 
-static int real_epoll_wait(int epfd, struct epoll_event *events, int max, const struct timespec *timeout, bool fine,
-                           const sigset_t *mask)
+static int real_epoll_wait(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
+                           bool fine, const sigset_t *mask)
 {
     if (fine)
         return libc.epoll_pwait2(epfd, events, max, timeout, mask);
@@ -273,8 +273,8 @@ static bool any_cookie(const struct epoll_event *events, int n)
     return false;
 }
 
-int readiness_epoll_wait(int epfd, struct epoll_event *events, int max, const struct timespec *timeout, bool fine,
-                         const sigset_t *mask)
+int readiness_epoll_wait(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
+                         bool fine, const sigset_t *mask)
 {
     int64_t deadline;
     struct timespec left;
@@ -348,7 +348,8 @@ static int collect(struct pollfd *ask, struct pollfd *fds, nfds_t n)
             ask[i] = fds[i]; /* settled just now: its own readiness counts from here on */
             libc.poll(&ask[i], 1, 0);
             if (conn_state(conn) == CONN_FAILED && conn->shared && conn->shared->inbound)
-                ask[i].revents &= (short)~(POLLERR | POLLHUP); /* an accepted connection that has ended: just that */
+                ask[i].revents &=
+                    (short)~(POLLERR | POLLHUP); /* an accepted connection that has ended: just that */
         }
         fds[i].revents = ask[i].revents;
         ready += fds[i].revents != 0;

@@ -14,7 +14,7 @@
 #include "conn/side.h"
 
 enum { COUNT_EXACTLY = 16 * 1024 }; /* by FIONREAD */
-enum { EMPTY_RECORDS = 64 }; /* in a row, before a peer that sends nothing but them is cut off */
+enum { EMPTY_RECORDS = 64 };        /* in a row, before a peer that sends nothing but them is cut off */
 
 ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags)
 {
@@ -329,7 +329,8 @@ ssize_t stream_available(struct conn *conn, int fd)
         if (libc.ioctl(fd, FIONREAD, (long)&ciphertext) < 0)
             return -errno;
         /* A little is opened and counted exactly; of much, the ciphertext behind it is a bound that is never too low. */
-        if (ciphertext > (int)r.rx->held && !r.rx->ended && !r.rx->error && r.rx->kept_length < COUNT_EXACTLY) {
+        if (ciphertext > (int)r.rx->held && !r.rx->ended && !r.rx->error &&
+            r.rx->kept_length < COUNT_EXACTLY) {
             scratch = scratch_take();
             if (scratch) {
                 r.cipher = scratch;
@@ -338,7 +339,8 @@ ssize_t stream_available(struct conn *conn, int fd)
             }
         }
         result = (ssize_t)r.rx->kept_length;
-        if (result >= COUNT_EXACTLY && libc.ioctl(fd, FIONREAD, (long)&ciphertext) == 0 && ciphertext > RECORD_OVERHEAD)
+        if (result >= COUNT_EXACTLY && libc.ioctl(fd, FIONREAD, (long)&ciphertext) == 0 &&
+            ciphertext > RECORD_OVERHEAD)
             result += ciphertext - RECORD_OVERHEAD;
     }
     if (atomic_load(&conn->closing))

@@ -102,8 +102,7 @@ size_t writing_seal(struct writing *w, struct iov *in, size_t *plain)
  * The kernel took `put` of a batch of full records that ends with a shorter one: whole records count; one of which it took
  * a part is committed; the rest never happened.
  */
-int writing_commit(struct writing *w, size_t put, size_t plain, uint64_t first_seq,
-                  const struct iov *batch)
+int writing_commit(struct writing *w, size_t put, size_t plain, uint64_t first_seq, const struct iov *batch)
 {
     size_t whole = put / FULL_RECORD, part = put % FULL_RECORD;
     size_t before = whole * RECORD_PLAINTEXT, n;
@@ -136,7 +135,8 @@ int writing_settle_owed(struct writing *w, struct iov *in)
     if (first.iov_len == 0)
         return 0;
     if (*(const uint8_t *)first.iov_base != w->tx->owed_byte) {
-        log_error("%s: the program sent other bytes than those of which it had offered a part; the connection is ended",
+        log_error("%s: the program sent other bytes than those of which it had offered a part; the "
+                  "connection is ended",
                   w->conn->peer_id ? w->conn->peer_id : "the peer");
         w->tx->error = ECONNRESET;
         libc.shutdown(w->fd, SHUT_RDWR);
@@ -162,7 +162,8 @@ static ssize_t write_records(struct writing *w, struct iov *in)
             return result;
         if (in->left == 0)
             break;
-        if (record_wants_update(&w->tx->keys) || atomic_load_explicit(&w->tx->update_due, memory_order_relaxed))
+        if (record_wants_update(&w->tx->keys) ||
+            atomic_load_explicit(&w->tx->update_due, memory_order_relaxed))
             writing_update_keys(w);
         if (!writing_aead(w->conn))
             return w->done ? (ssize_t)w->done : -ENOBUFS;

@@ -46,7 +46,8 @@ void pending_fail(struct conn *conn, enum stats_failure reason, int error, const
     if (!p)
         return;
     if (text) {
-        counters = stats_counters(series_of(p, p->handshake ? handshake_peer_id(p->handshake) : "", STATS_MUTUAL_TLS));
+        counters = stats_counters(
+            series_of(p, p->handshake ? handshake_peer_id(p->handshake) : "", STATS_MUTUAL_TLS));
         atomic_fetch_add_explicit(&counters->failed[reason], 1, memory_order_relaxed);
         say_failure(p, reason, text);
     }
@@ -118,8 +119,8 @@ enum pending_result settle_open(struct conn *conn)
     atomic_store_explicit(&shared->established, 1, memory_order_release);
     {
         int64_t took = clock_ns() - p->shaking_ns, connected = 0;
-        log_debug("%s %s: %s proved to be %s in %lld us", p->inbound ? "inbound" : p->dial.service->name, p->peer_text,
-                  p->inbound ? "the client" : "the server", peer, (long long)(took / 1000));
+        log_debug("%s %s: %s proved to be %s in %lld us", p->inbound ? "inbound" : p->dial.service->name,
+                  p->peer_text, p->inbound ? "the client" : "the server", peer, (long long)(took / 1000));
         if (!p->inbound)
             connected = p->dial.connect_ns;
         open_up(conn, peer);

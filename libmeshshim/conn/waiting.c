@@ -41,7 +41,8 @@ static void expire_one(struct conn *conn, int64_t now)
                  (long long)p->dial.service->connect_timeout_ms);
     else
         snprintf(late.text, sizeof late.text, "the handshake took longer than handshake_timeout (%lld ms)%s",
-                 (long long)(p->inbound ? p->inbound->handshake_timeout_ms : p->dial.service->handshake_timeout_ms),
+                 (long long)(p->inbound ? p->inbound->handshake_timeout_ms
+                                        : p->dial.service->handshake_timeout_ms),
                  conn_state(conn) == CONN_ARRIVED ? "; the client said nothing" : "");
     steps_fail_or_retry(conn, &late);
 }
@@ -76,8 +77,8 @@ static bool handlers_restart(void)
 {
     for (int i = 1; i < 32; i++) {
         struct sigaction action;
-        if (sigaction(i, NULL, &action) == 0 && action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN &&
-            !(action.sa_flags & SA_RESTART))
+        if (sigaction(i, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
+            action.sa_handler != SIG_IGN && !(action.sa_flags & SA_RESTART))
             return false;
     }
     return true;

@@ -34,7 +34,8 @@ int entry_establish(struct conn *conn, int fd, int flags, bool to_send, bool *en
     case PENDING_PLAIN:
         return 1;
     case PENDING_FAILED:
-        return conn_state(conn) == CONN_FAILED ? failed(conn, ended) : 1; /* FRESH: the kernel has the error */
+        return conn_state(conn) == CONN_FAILED ? failed(conn, ended)
+                                               : 1; /* FRESH: the kernel has the error */
     default:
         if (atomic_load(&pending_count) > 1)
             pending_drive_others(conn); /* the other end may be on this very thread */

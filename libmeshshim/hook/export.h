@@ -9,9 +9,10 @@
 
 #include "base/libc.h"
 
-#define SYM(ret, name, params, args, number)                                                                  \
+#define SYM(ret, name, params, args, number)                                                                 \
     ret hook_##name params __asm__(#name) __attribute__((visibility("default")));
-#define SYM_VARIADIC(ret, name, params) ret hook_##name params __asm__(#name) __attribute__((visibility("default")));
+#define SYM_VARIADIC(ret, name, params)                                                                      \
+    ret hook_##name params __asm__(#name) __attribute__((visibility("default")));
 #include "base/symbols.def"
 #undef SYM
 

@@ -38,7 +38,8 @@ static bool say_early(struct conn *conn, const struct iovec *v, size_t n, ssize_
  * One read or write of a protected connection. Sets *plain where it has turned out not to be protected: the caller then makes
  * the real call.
  */
-static ssize_t operate(struct conn *conn, int fd, const struct iovec *v, size_t n, int flags, bool send, bool *plain)
+static ssize_t operate(struct conn *conn, int fd, const struct iovec *v, size_t n, int flags, bool send,
+                       bool *plain)
 {
     struct iov cursor;
     bool ended = false;
@@ -64,17 +65,17 @@ static bool bad_vector(const struct iovec *v, long n)
 }
 
 /* The body of every hook that takes a buffer or iovecs: `real` is the call to make for what is not ours. */
-#define OPERATE(fd, v, n, flags, is_send, real)                                                               \
-    do {                                                                                                      \
-        struct conn *conn_ = protected_conn(fd);                                                              \
-        bool plain_;                                                                                          \
-        ssize_t result_;                                                                                      \
-        if (__builtin_expect(!conn_, 1))                                                                      \
-            return real;                                                                                      \
-        result_ = operate(conn_, fd, v, (size_t)(n), flags, is_send, &plain_);                                \
-        if (plain_)                                                                                           \
-            return real;                                                                                      \
-        return as_result(result_);                                                                            \
+#define OPERATE(fd, v, n, flags, is_send, real)                                                              \
+    do {                                                                                                     \
+        struct conn *conn_ = protected_conn(fd);                                                             \
+        bool plain_;                                                                                         \
+        ssize_t result_;                                                                                     \
+        if (__builtin_expect(!conn_, 1))                                                                     \
+            return real;                                                                                     \
+        result_ = operate(conn_, fd, v, (size_t)(n), flags, is_send, &plain_);                               \
+        if (plain_)                                                                                          \
+            return real;                                                                                     \
+        return as_result(result_);                                                                           \
     } while (0)
 
 #define BUFFER(buf, n) (&(struct iovec){ (void *)(uintptr_t)(buf), (n) })
@@ -104,7 +105,8 @@ ssize_t hook_preadv2(int fd, const struct iovec *iov, int n, off_t offset, int f
 {
     if (offset != -1 || bad_vector(iov, n))
         return libc.preadv2(fd, iov, n, offset, flags);
-    OPERATE(fd, iov, n, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, false, libc.preadv2(fd, iov, n, offset, flags));
+    OPERATE(fd, iov, n, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, false,
+            libc.preadv2(fd, iov, n, offset, flags));
 }
 
 ssize_t hook_preadv64v2(int fd, const struct iovec *iov, int n, off64_t offset, int flags)
@@ -137,7 +139,8 @@ ssize_t hook_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *a
     return received(hook_recv(fd, buf, n, flags), addr ? len : NULL);
 }
 
-ssize_t hook___recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *addr, socklen_t *len)
+ssize_t hook___recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *addr,
+                            socklen_t *len)
 {
     if (!protected_conn(fd))
         return libc.__recvfrom_chk(fd, buf, n, room, flags, addr, len);
@@ -197,7 +200,8 @@ ssize_t hook_pwritev2(int fd, const struct iovec *iov, int n, off_t offset, int 
 {
     if (offset != -1 || bad_vector(iov, n))
         return libc.pwritev2(fd, iov, n, offset, flags);
-    OPERATE(fd, iov, n, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, true, libc.pwritev2(fd, iov, n, offset, flags));
+    OPERATE(fd, iov, n, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, true,
+            libc.pwritev2(fd, iov, n, offset, flags));
 }
 
 ssize_t hook_pwritev64v2(int fd, const struct iovec *iov, int n, off64_t offset, int flags)

@@ -18,14 +18,15 @@ static int resolve_by_configuration(const char *node, const char *service, const
     char host[128];
     int error = EAI_NONAME;
     if (known && known->endpoint_count &&
-        getnameinfo((const struct sockaddr *)&known->endpoints[0].address, known->endpoints[0].address_length, host,
-                    sizeof host, NULL, 0, NI_NUMERICHOST) == 0)
+        getnameinfo((const struct sockaddr *)&known->endpoints[0].address, known->endpoints[0].address_length,
+                    host, sizeof host, NULL, 0, NI_NUMERICHOST) == 0)
         error = libc.getaddrinfo(host, service, hints, result);
     snapshot_unref(snapshot);
     return error;
 }
 
-int hook_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result)
+int hook_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                     struct addrinfo **result)
 {
     int error = libc.getaddrinfo(node, service, hints, result);
     int saved = errno;

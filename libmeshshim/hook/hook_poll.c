@@ -36,7 +36,8 @@ int hook___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
     return hook_poll(fds, n, timeout);
 }
 
-int hook___ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask, size_t room)
+int hook___ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
+                     size_t room)
 {
     if (room / sizeof *fds < n)
         return libc.__ppoll_chk(fds, n, timeout, mask, room);
@@ -85,8 +86,8 @@ static int from_poll(const struct pollfd *fds, nfds_t count, int n, fd_set *r, f
 }
 
 /* True where it was handled: a pending connection is among them. */
-static bool select_pending(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec *limit, const sigset_t *mask,
-                           int *result)
+static bool select_pending(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec *limit,
+                           const sigset_t *mask, int *result)
 {
     struct pollfd fds[FD_SETSIZE];
     nfds_t count;

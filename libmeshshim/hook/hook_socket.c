@@ -213,7 +213,8 @@ static int pending_error(struct conn *conn, int fd, void *value, socklen_t *len)
         pending_drive(conn);
     if (conn_state(conn) != CONN_FAILED) {
         int result = libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, len);
-        if (result == 0 && *len >= sizeof error && memcpy(&error, value, sizeof error) && error && conn->shared)
+        if (result == 0 && *len >= sizeof error && memcpy(&error, value, sizeof error) && error &&
+            conn->shared)
             conn->shared->rx.reset_told = true; /* as in the kernel: told once, then the end */
         return result;
     }
@@ -263,7 +264,8 @@ int hook_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
     const struct pending *p = conn ? conn->pending : NULL;
     if (p && !p->inbound && !p->graced)
         return (int)as_result(-ENOTCONN);
-    if (conn && conn->dialled && !is_nowhere(addr) && !is_nowhere(len)) { /* as after a NAT: what the program dialled */
+    if (conn && conn->dialled && !is_nowhere(addr) &&
+        !is_nowhere(len)) { /* as after a NAT: what the program dialled */
         socklen_t room = *len;
         memcpy(addr, &conn->dialled->address, room < conn->dialled->length ? room : conn->dialled->length);
         *len = conn->dialled->length;

@@ -23,7 +23,8 @@ static int establish(struct conn *conn, int fd, int flags, bool send, bool *ende
 static ssize_t into_pipe(int pipe, const void *data, size_t n, unsigned flags)
 {
     struct iovec v = { (void *)(uintptr_t)data, n };
-    ssize_t put = flags & SPLICE_F_NONBLOCK ? libc.pwritev2(pipe, &v, 1, -1, RWF_NOWAIT) : libc.write(pipe, data, n);
+    ssize_t put =
+        flags & SPLICE_F_NONBLOCK ? libc.pwritev2(pipe, &v, 1, -1, RWF_NOWAIT) : libc.write(pipe, data, n);
     return put < 0 ? -errno : put;
 }
 
@@ -90,8 +91,9 @@ static ssize_t to_connection(struct conn *conn, int in, int out, size_t n, unsig
         return held;
     v.iov_len = (size_t)held;
     cursor = iov_of(&v, 1);
-    put = stream_write(conn, out, &cursor,
-                       (flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0) | (flags & SPLICE_F_MORE ? MSG_MORE : 0));
+    put =
+        stream_write(conn, out, &cursor,
+                     (flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0) | (flags & SPLICE_F_MORE ? MSG_MORE : 0));
     for (ssize_t taken = 0; taken < put;) {
         ssize_t got = libc.read(in, buffer, (size_t)(put - taken));
         if (got <= 0)
@@ -113,7 +115,8 @@ ssize_t hook_splice(int in, off64_t *in_off, int out, off64_t *out_off, size_t n
         return from && to ? as_result(-EINVAL) : 0; /* one side must be a pipe */
     if (from ? in_off != NULL : out_off != NULL)
         return as_result(-ESPIPE);
-    result = establish(from ? from : to, from ? in : out, flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0, !from, &ended);
+    result = establish(from ? from : to, from ? in : out, flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0, !from,
+                       &ended);
     if (result == 1)
         return libc.splice(in, in_off, out, out_off, n, flags);
     if (result || ended)
@@ -121,7 +124,8 @@ ssize_t hook_splice(int in, off64_t *in_off, int out, off64_t *out_off, size_t n
     buffer = malloc(MOST);
     if (!buffer)
         return as_result(-ENOMEM);
-    result = from ? from_connection(from, in, out, n, flags, buffer) : to_connection(to, in, out, n, flags, buffer);
+    result = from ? from_connection(from, in, out, n, flags, buffer)
+                  : to_connection(to, in, out, n, flags, buffer);
     free(buffer);
     return as_result(result);
 }

@@ -21,18 +21,18 @@ enum load_balancer { LB_LEAST_REQUEST, LB_ROUND_ROBIN, LB_RANDOM, LB_PEAK_EWMA, 
 
 /* A PEM file: its name and, read when the configuration was, its text (a later chroot or setuid must not matter). */
 struct pem_file {
-    char *path;   /* NULL: not configured */
-    char *text;   /* NULL: could not be read */
+    char *path; /* NULL: not configured */
+    char *text; /* NULL: could not be read */
     size_t length;
-    int error;    /* the errno of reading it */
+    int error; /* the errno of reading it */
 };
 
 struct workload {
-    char *name;          /* service account part of the identity */
-    char *namespace_;    /* default "default" */
-    char *trust_domain;  /* default "cluster.local" */
-    char *spiffe_id;     /* spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/NAME */
-    char *runtime_dir;   /* resolved: never NULL */
+    char *name;         /* service account part of the identity */
+    char *namespace_;   /* default "default" */
+    char *trust_domain; /* default "cluster.local" */
+    char *spiffe_id;    /* spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/NAME */
+    char *runtime_dir;  /* resolved: never NULL */
     struct pem_file certificate, private_key, trust_bundle;
 };
 
@@ -55,15 +55,15 @@ struct inbound_policy {
 struct endpoint {
     struct sockaddr_storage address;
     socklen_t address_length;
-    char *text;                 /* "10.1.0.5:8080", "[fd00::1]:8080" */
-    _Atomic uint32_t active;    /* connections of this process now */
+    char *text;              /* "10.1.0.5:8080", "[fd00::1]:8080" */
+    _Atomic uint32_t active; /* connections of this process now */
     _Atomic uint64_t rtt_ewma_ns;
     _Atomic int64_t rtt_updated_ns;
 };
 
 struct service {
     char *name;
-    uint16_t port; /* 0: any */
+    uint16_t port;       /* 0: any */
     enum mtls_mode mtls; /* never permissive */
     enum protocol protocol;
     struct identity_list identity;

@@ -23,8 +23,8 @@ struct handshake {
     struct peer_check check;
     struct handshake_fault fault;
     int fd;
-    int io_error; /* errno of the last real call that failed, 0: none */
-    bool ended;   /* the peer closed its side */
+    int io_error;               /* errno of the last real call that failed, 0: none */
+    bool ended;                 /* the peer closed its side */
     uint8_t first[FIRST_BYTES]; /* what the peer sent first, for the sentence */
     size_t received;
     uint8_t secrets[2][KEYS_SECRET]; /* client's, server's traffic secret */
@@ -165,7 +165,8 @@ bool handshake_keys(struct handshake *h, struct keys *send, struct keys *receive
 
 static bool prepare(struct handshake *h, const struct handshake_terms *terms)
 {
-    SSL_CTX *context = terms->is_server ? identity_server_context(h->identity) : identity_client_context(h->identity);
+    SSL_CTX *context =
+        terms->is_server ? identity_server_context(h->identity) : identity_client_context(h->identity);
     BIO *bio;
     SSL_CTX_set_keylog_callback(context, on_key);
     h->ssl = SSL_new(context);
@@ -267,7 +268,8 @@ static void quote_first(const struct handshake *h, char out[FIRST_BYTES + 1])
 
 static bool began_as_tls(const struct handshake *h)
 {
-    return h->received > 0 && h->first[0] >= 20 && h->first[0] <= 23 && (h->received == 1 || h->first[1] == 3);
+    return h->received > 0 && h->first[0] >= 20 && h->first[0] <= 23 &&
+           (h->received == 1 || h->first[1] == 3);
 }
 
 static void blame_certificate(struct handshake *h)
@@ -289,7 +291,8 @@ static void blame_end(struct handshake *h)
     }
     h->fault.silent = h->received == 0;
     if (h->io_error && h->io_error != ECONNRESET && h->io_error != EPIPE)
-        set_fault(h, FAILURE_PROTOCOL, h->io_error, "the connection failed in the handshake: %s", strerror(h->io_error));
+        set_fault(h, FAILURE_PROTOCOL, h->io_error, "the connection failed in the handshake: %s",
+                  strerror(h->io_error));
     else
         set_fault(h, FAILURE_PROTOCOL, ECONNRESET, "it %s the connection %s", h->ended ? "closed" : "reset",
                   h->received ? "in the middle of the handshake" : "before it said anything");
@@ -303,7 +306,8 @@ static void blame_protocol(struct handshake *h, unsigned long code)
         uint8_t alert = (uint8_t)(reason - SSL_AD_REASON_OFFSET);
         bool us = handshake_alert_refuses_us(alert);
         set_fault(h, us ? FAILURE_IDENTITY : FAILURE_PROTOCOL, us ? EACCES : ECONNRESET,
-                  us ? "it does not accept our certificate (alert %s)" : "it refused the handshake (alert %s)",
+                  us ? "it does not accept our certificate (alert %s)"
+                     : "it refused the handshake (alert %s)",
                   record_alert_name(alert));
         return;
     }
@@ -349,7 +353,8 @@ enum handshake_status handshake_step(struct handshake *h, int fd)
     if (result == 1) {
         if (h->check.accepted)
             return HANDSHAKE_DONE;
-        blame_certificate(h); /* cannot happen while both sides must prove a certificate; never open if it does */
+        blame_certificate(
+            h); /* cannot happen while both sides must prove a certificate; never open if it does */
         return HANDSHAKE_FAILED;
     }
     result = SSL_get_error(h->ssl, result);

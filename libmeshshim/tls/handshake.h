@@ -15,15 +15,10 @@
 struct identity;
 struct handshake;
 
-enum handshake_status {
-    HANDSHAKE_WANTS_READ,
-    HANDSHAKE_WANTS_WRITE,
-    HANDSHAKE_DONE,
-    HANDSHAKE_FAILED
-};
+enum handshake_status { HANDSHAKE_WANTS_READ, HANDSHAKE_WANTS_WRITE, HANDSHAKE_DONE, HANDSHAKE_FAILED };
 
 struct handshake_terms {
-    struct identity *identity;          /* a reference is taken */
+    struct identity *identity; /* a reference is taken */
     bool is_server;
     const char *server_name;            /* client: the name that was dialled, for SNI; NULL: none */
     const char *trust_domain;           /* borrowed until handshake_free */

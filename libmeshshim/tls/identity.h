@@ -44,9 +44,10 @@ struct peer_check {
     bool peer_is_server;
     /* the answer */
     bool accepted;
-    enum stats_failure failure; /* FAILURE_CERTIFICATE: not valid; FAILURE_IDENTITY: valid, but somebody else */
-    char peer_id[256];          /* SPIFFE ID of a chain that verified; "" where there is none */
-    char reason[384];           /* where refused: one sentence, who it was and who was expected */
+    enum stats_failure
+        failure;       /* FAILURE_CERTIFICATE: not valid; FAILURE_IDENTITY: valid, but somebody else */
+    char peer_id[256]; /* SPIFFE ID of a chain that verified; "" where there is none */
+    char reason[384];  /* where refused: one sentence, who it was and who was expected */
 };
 int identity_attach(SSL *ssl, struct peer_check *check); /* 1 or 0, as OpenSSL's */
 

@@ -26,8 +26,8 @@ bool keys_update(struct keys *keys);
 /* RFC 8446 §5.3: the IV xor the sequence number. */
 void keys_nonce(const struct keys *keys, uint8_t nonce[AEAD_NONCE]);
 /* HKDF-Expand-Label itself, for the tests' vectors. `context` may be empty. */
-bool keys_expand_label(enum aead_suite suite, const uint8_t *secret, const char *label, const uint8_t *context,
-                       size_t context_length, uint8_t *out, size_t length);
+bool keys_expand_label(enum aead_suite suite, const uint8_t *secret, const char *label,
+                       const uint8_t *context, size_t context_length, uint8_t *out, size_t length);
 void keys_wipe(struct keys *keys);
 
 #endif

@@ -142,7 +142,8 @@ static int explain(X509_STORE_CTX *store, const struct peer_judge *judge, struct
         return refuse(check, FAILURE_CERTIFICATE, "the peer's %s expired on %s", subject, date);
     case X509_V_ERR_CERT_NOT_YET_VALID:
         certificate_date(certificate_not_before(about), date);
-        return refuse(check, FAILURE_CERTIFICATE, "the peer's %s is not yet valid: it begins at %s", subject, date);
+        return refuse(check, FAILURE_CERTIFICATE, "the peer's %s is not yet valid: it begins at %s", subject,
+                      date);
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
         return refuse(check, FAILURE_CERTIFICATE, "the peer's %s is self-signed, and not in %s", subject,
                       judge->bundle_path);

@@ -6,9 +6,9 @@
 
 enum {
     RECORD_HEADER = 5,
-    RECORD_PLAINTEXT = 16384,                        /* most plaintext bytes */
-    RECORD_OVERHEAD = RECORD_HEADER + 1 + AEAD_TAG,  /* 22: around each record without padding */
-    RECORD_BODY = RECORD_PLAINTEXT + 256,            /* most bytes behind the header, RFC 8446 §5.2 */
+    RECORD_PLAINTEXT = 16384,                       /* most plaintext bytes */
+    RECORD_OVERHEAD = RECORD_HEADER + 1 + AEAD_TAG, /* 22: around each record without padding */
+    RECORD_BODY = RECORD_PLAINTEXT + 256,           /* most bytes behind the header, RFC 8446 §5.2 */
     RECORD_MOST = RECORD_HEADER + RECORD_BODY
 };
 
@@ -34,12 +34,13 @@ int record_length(const uint8_t header[RECORD_HEADER]);
  * out[length + RECORD_OVERHEAD]; uses up one sequence number. Returns the record's length, 0 on failure.
  * The caller rolls keys->seq back only where not one byte of the record was exposed.
  */
-size_t record_seal(struct aead *aead, struct keys *keys, uint8_t type, struct iov *in, size_t length, uint8_t *out);
+size_t record_seal(struct aead *aead, struct keys *keys, uint8_t type, struct iov *in, size_t length,
+                   uint8_t *out);
 
 /* What was inside a record. */
 struct record {
-    uint8_t type;      /* enum record_type */
-    size_t length;     /* plaintext bytes, padding and type taken off */
+    uint8_t type;  /* enum record_type */
+    size_t length; /* plaintext bytes, padding and type taken off */
 };
 /*
  * Opens the whole record at `in` (of `total` bytes, header included). Its plaintext goes to `out`, which must have room for

@@ -6,5 +6,5 @@
 
 #include "base/banned.h"
 
-__attribute__((used, retain)) static const char library_version[] = "libmeshshim " MESHSHIM_VERSION
-                                                                    ", built with " OPENSSL_VERSION_TEXT;
+__attribute__((used, retain)) static const char library_version[] =
+    "libmeshshim " MESHSHIM_VERSION ", built with " OPENSSL_VERSION_TEXT;

@@ -90,5 +90,6 @@ int main(void)
         perror("calls");
         return 1;
     }
-    return measure(libc, "recv", call_recv) | measure(libc, "write", call_write) | measure(libc, "poll", call_poll);
+    return measure(libc, "recv", call_recv) | measure(libc, "write", call_write) |
+           measure(libc, "poll", call_poll);
 }

@@ -11,7 +11,7 @@ fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/meshshim-symbols.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
 
-sed -n 's/^SYM([^,]*, *\([A-Za-z0-9_]*\),.*/\1/p' libmeshshim/base/symbols.def | sort >"$work/listed"
+sed -n 's/^SYM[A-Z_]*([^,]*, *\([A-Za-z0-9_]*\),.*/\1/p' libmeshshim/base/symbols.def | sort >"$work/listed"
 nm -D --defined-only "$library" | awk '{ sub(/@.*/, "", $3); print $3 }' | sort >"$work/exported"
 libc=$(${CC:-gcc} -print-file-name=libc.so.6)
 nm -D --defined-only "$libc" | awk '{ sub(/@.*/, "", $3); print $3 }' | sort -u >"$work/libc"
