@@ -20,6 +20,7 @@
 #include "conn/pending.h"
 #include "conn/readiness.h"
 #include "hook/start.h"
+#include "hook/stdio.h"
 
 static _Atomic int service;
 static _Atomic bool counting;
@@ -96,6 +97,7 @@ __attribute__((constructor(101))) static void loaded(void)
 
 __attribute__((destructor)) static void unloaded(void)
 {
+    stdio_flush();
     start_end();
     admin_stop();
 }

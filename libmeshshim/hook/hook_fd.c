@@ -13,6 +13,7 @@
 #include "conn/stream.h"
 #include "hook/entry.h"
 #include "hook/start.h"
+#include "hook/stdio.h"
 
 /* May this process change what we know? Not in a vfork child, whose memory is its parent's. */
 static bool may_change(void)
@@ -27,6 +28,7 @@ static void leave(int fd)
     struct conn *conn = fdtable_get(fd);
     if (!conn || !may_change())
         return;
+    stdio_leave(fd);
     if (conn_state(conn) == CONN_LISTENING && conn->port && atomic_load(&conn->fds) == 1)
         dial_listening(conn->port, false);
     conn_drop_fd(conn, fd);
@@ -95,10 +97,14 @@ static int duplicated(int from, int to)
     if (fdtable_get(to))
         leave(to); /* its close was not seen */
     conn = fdtable_get(from);
-    if (conn && may_change() && !conn_add_fd(conn, to)) {
+    if (!conn || !may_change())
+        return to;
+    if (!conn_add_fd(conn, to)) {
         libc.close(to);
         return (int)as_result(-EMFILE);
     }
+    if (to <= STDERR_FILENO && conn_state(conn) != CONN_LISTENING)
+        stdio_follow(to);
     return to;
 }
 

@@ -7,6 +7,9 @@
 
 #include "base/banned.h"
 #include "hook/entry.h"
+#include "hook/stdio.h"
+
+static _Atomic bool any; /* a stream of ours exists, or did */
 
 /* The cookie is the descriptor itself. */
 static int of(void *cookie)
@@ -45,9 +48,56 @@ FILE *hook_fdopen(int fd, const char *mode)
     if (!conn || conn_state(conn) == CONN_LISTENING)
         return libc.fdopen(fd, mode);
     file = fopencookie((void *)(intptr_t)fd, mode, functions);
-    if (file)
+    if (file) {
         file->_fileno = fd; /* fileno(3) still answers */
+        atomic_store(&any, true);
+    }
     return file;
+}
+
+/* ---- stdin, stdout, stderr ---- */
+
+static FILE *own[3], *ours[3];
+
+static FILE **standard(int fd)
+{
+    FILE **const streams[] = { &stdin, &stdout, &stderr };
+    return streams[fd];
+}
+
+void stdio_follow(int fd)
+{
+    static const cookie_io_functions_t functions = { stream_in, stream_out, NULL, NULL };
+    FILE *file;
+    if (fd < 0 || fd > 2 || ours[fd])
+        return;
+    file = fopencookie((void *)(intptr_t)fd, fd == 0 ? "r" : "w", functions);
+    if (!file)
+        return;
+    file->_fileno = fd;
+    if (fd == 2)
+        setvbuf(file, NULL, _IONBF, 0);
+    own[fd] = *standard(fd);
+    ours[fd] = file;
+    *standard(fd) = file;
+    atomic_store(&any, true);
+}
+
+void stdio_leave(int fd)
+{
+    FILE *file = fd >= 0 && fd <= 2 ? ours[fd] : NULL;
+    if (!file)
+        return;
+    ours[fd] = NULL;
+    if (*standard(fd) == file)
+        *standard(fd) = own[fd];
+    libc.fclose(file); /* flushes; the descriptor is not the stream's to close */
+}
+
+void stdio_flush(void)
+{
+    if (atomic_load(&any))
+        fflush(NULL);
 }
 
 static int print_to(int fd, const char *format, va_list args)
