@@ -161,6 +161,9 @@ static void reload(void)
     if (!enter())
         return;
     borrow_stderr();
+    /* Watched anew before, for a link may lead elsewhere by now, and what changes from here on must be noticed; and
+     * after, for there may be other files. */
+    watch_files(&admin.watch, admin.source.watch);
     (void)respond_reload(&admin.source, &message);
     watch_files(&admin.watch, admin.source.watch);
     return_stderr();

@@ -33,6 +33,8 @@ static void say_failure(const struct pending *p, enum stats_failure reason, cons
     series_name(p, name, sizeof name);
     if (p->inbound)
         log_warn("%s: connection from %s refused: %s", name, p->peer_text, text);
+    else if (reason != FAILURE_CONNECT && p->dial.service->endpoint_count > 1 && p->dial.history.length)
+        log_error("service %s: no endpoint is left: %s", name, buf_text(&p->dial.history));
     else if (reason == FAILURE_CONNECT)
         log_warn("service %s: no endpoint is left: %s%s", name, buf_text(&p->dial.history), text);
     else

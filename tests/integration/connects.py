@@ -18,11 +18,22 @@ def wait_for(fd, events):
         sys.exit("nothing happened in %d s" % PATIENCE)
 
 
+def peer_of(sock):
+    try:
+        return "%s:%d" % sock.getpeername()[:2]
+    except OSError as error:
+        return errno.errorcode[error.errno]
+
+
 def exchange(sock):
     """What the server says until it ends, and whom the program believes to be connected to."""
-    peer = "%s:%d" % sock.getpeername()[:2]
+    peer = peer_of(sock)
     sock.sendall(b"ping\n")
-    sock.shutdown(socket.SHUT_WR)
+    try:
+        sock.shutdown(socket.SHUT_WR)
+    except OSError as error:  # the other end may be gone already: reading tells why
+        if error.errno != errno.ENOTCONN:
+            raise
     got = b""
     while chunk := sock.recv(4096):
         got += chunk
@@ -81,14 +92,14 @@ def read_first(address):
     """A client of a protocol in which the server speaks first."""
     with socket.create_connection(address) as sock:
         print("connected", flush=True)
-        return sock.recv(100).decode(), "%s:%d" % sock.getpeername()[:2]
+        return sock.recv(100).decode(), peer_of(sock)
 
 
 def send_first(address):
     with socket.create_connection(address) as sock:
         print("connected", flush=True)
         sock.sendall(b"x" * (1 << 20))
-        return sock.recv(100).decode(), "%s:%d" % sock.getpeername()[:2]
+        return sock.recv(100).decode(), peer_of(sock)
 
 
 def sent_early(sock, address, wait):
@@ -100,7 +111,7 @@ def sent_early(sock, address, wait):
     if result:
         raise OSError(result, os.strerror(result))
     print("connected", flush=True)
-    peer = "%s:%d" % sock.getpeername()[:2]
+    peer = peer_of(sock)
     try:
         sock.send(b"ping\n")
     except BlockingIOError:
@@ -150,7 +161,9 @@ def dial(way, host, port, times="1"):
 
 
 def patient(host, port):
-    """Tries until it is served; a line for each change of what it sees."""
+    """Begins when told, then tries until it is served; a line for each change of what it sees."""
+    print("started", flush=True)
+    sys.stdin.readline()
     last, end = None, time.monotonic() + PATIENCE
     while time.monotonic() < end:
         try:
