@@ -87,6 +87,7 @@ __attribute__((constructor(101))) static void loaded(void)
     mesh_init();
     if (mesh_state != MESH_OFF) {
         readiness_init();
+        process_watch_forks();
         if (!fdtable_init()) {
             log_error("no address space for the descriptor table: no TCP connection in or out");
             mesh_state = MESH_BROKEN;

@@ -96,7 +96,9 @@ struct conn *conn_new(int fd, enum conn_state state)
         return NULL;
     clean(conn);
     atomic_store(&conn->closing, false);
+    conn->plain = false;
     atomic_store(&conn->fds, 1);
+    atomic_store(&conn->entries, 1);
     atomic_store(&conn->fd, fd);
     atomic_store(&conn->state, state);
     if (fdtable_set(fd, conn))
@@ -120,9 +122,11 @@ bool conn_share(struct conn *conn)
 bool conn_add_fd(struct conn *conn, int fd)
 {
     atomic_fetch_add(&conn->fds, 1);
+    atomic_fetch_add(&conn->entries, 1);
     if (fdtable_set(fd, conn))
         return true;
     atomic_fetch_sub(&conn->fds, 1);
+    atomic_fetch_sub(&conn->entries, 1);
     return false;
 }
 
@@ -199,23 +203,23 @@ static void find_other_fd(struct conn *conn)
 {
     int end = fdtable_end();
     for (int fd = 0; fd < end; fd++) {
-        if (fdtable_get(fd) == conn) {
+        if (fdtable_is(fd, conn)) {
             atomic_store(&conn->fd, fd);
             return;
         }
     }
 }
 
-void conn_drop_fd(struct conn *conn, int fd)
+bool conn_leave(struct conn *conn, int fd)
 {
     int saved = errno;
-    if (!fdtable_clear(fd, conn))
-        return;
+    if (!fdtable_leave(fd, conn))
+        return false;
     if (atomic_fetch_sub(&conn->fds, 1) > 1) {
         if (atomic_load(&conn->fd) == fd)
             find_other_fd(conn);
         errno = saved;
-        return;
+        return true;
     }
     pending_abandon(conn);
     conn->last = conn->shared && holders_leave(conn->shared, getpid());
@@ -223,17 +227,45 @@ void conn_drop_fd(struct conn *conn, int fd)
         stream_finish(conn, fd);
         stream_drain_control(conn, fd);
     }
-    atomic_store(&conn->closing, true);
-    conn_settle(conn);
     errno = saved;
+    return true;
+}
+
+void conn_left(struct conn *conn, int fd, struct conn *next)
+{
+    int saved = errno;
+    if (next) {
+        atomic_fetch_add(&next->fds, 1);
+        atomic_fetch_add(&next->entries, 1);
+        fdtable_set(fd, next); /* at once: there is no moment at which the number leads nowhere */
+    } else if (!fdtable_clear(fd, conn)) {
+        return; /* another thread has it */
+    }
+    if (atomic_fetch_sub(&conn->entries, 1) == 1) {
+        atomic_store(&conn->closing, true);
+        conn_settle(conn);
+    }
+    errno = saved;
+}
+
+void conn_drop_fd(struct conn *conn, int fd)
+{
+    if (conn_leave(conn, fd))
+        conn_left(conn, fd, NULL);
+    else
+        fdtable_clear(fd, conn); /* another thread's close of the old number is on its way */
 }
 
 void conn_forget(struct conn *conn)
 {
     int end = fdtable_end();
-    for (int fd = 0; fd < end && atomic_load(&conn->fds) > 0; fd++)
-        if (fdtable_clear(fd, conn))
+    conn->plain = true;
+    for (int fd = 0; fd < end && atomic_load(&conn->fds) > 0; fd++) {
+        if (fdtable_is(fd, conn) && fdtable_clear(fd, conn)) {
             atomic_fetch_sub(&conn->fds, 1);
+            atomic_fetch_sub(&conn->entries, 1);
+        }
+    }
     conn->last = conn->shared && holders_leave(conn->shared, getpid());
     atomic_store(&conn->closing, true);
 }

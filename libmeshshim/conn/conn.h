@@ -98,10 +98,12 @@ struct conn {
     _Atomic bool closing;
     bool spent;            /* FRESH: the kernel has yet to tell the error of a try that failed */
     bool exact_listener;   /* LISTENING: port is known */
+    bool plain;            /* it was let pass: a permissive port, and not for us */
     bool last;             /* closing: no other process has the description */
     uint16_t port;         /* LISTENING */
     uint32_t index;        /* of this object, for epoll cookies */
     _Atomic int fds;       /* descriptors of this process that lead here */
+    _Atomic int entries;   /* the same, and those whose close is not yet over */
     _Atomic int fd;        /* one of them */
     struct shared *shared; /* NULL: nothing to protect (yet) */
     struct aead *rx_aead, *tx_aead;
@@ -130,9 +132,13 @@ bool conn_share(struct conn *conn);
 /* One more descriptor of this process leads to `conn`. */
 bool conn_add_fd(struct conn *conn, int fd);
 /*
- * `fd` is about to be closed, or to lead elsewhere: the last one says goodbye to the peer and gives everything back. The real close is the
- * caller's.
+ * `fd` is about to be closed, or to lead elsewhere: the last one says goodbye to the peer. From here on its bytes are refused. True for the
+ * one caller who then makes the real call, and conn_left after it.
  */
+bool conn_leave(struct conn *conn, int fd);
+/* The real call is over: the number is free, or `next` is what it leads to now; the last one gives everything back. */
+void conn_left(struct conn *conn, int fd, struct conn *next);
+/* Both, where the descriptor is gone already or goes on as the program's own. */
 void conn_drop_fd(struct conn *conn, int fd);
 /* Takes `fd` and all its duplicates out of the table: from here on they are the program's own business. */
 void conn_forget(struct conn *conn);

@@ -31,11 +31,26 @@ bool fdtable_set(int fd, struct conn *conn)
     return true;
 }
 
+/* A connection's address is even: the lowest bit says that its close has begun. */
+static struct conn *leaving(struct conn *conn)
+{
+    return (struct conn *)((uintptr_t)conn | 1);
+}
+
+bool fdtable_leave(int fd, struct conn *conn)
+{
+    struct conn *expected = conn;
+    return (unsigned)fd < fdtable_size &&
+           atomic_compare_exchange_strong(&fdtable[fd], &expected, leaving(conn));
+}
+
 bool fdtable_clear(int fd, struct conn *conn)
 {
+    struct conn *expected = leaving(conn);
     if ((unsigned)fd >= fdtable_size)
         return false;
-    return atomic_compare_exchange_strong(&fdtable[fd], &conn, NULL);
+    return atomic_compare_exchange_strong(&fdtable[fd], &expected, NULL) ||
+           atomic_compare_exchange_strong(&fdtable[fd], &conn, NULL);
 }
 
 int fdtable_end(void)

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct conn;
 
@@ -17,16 +18,27 @@ extern unsigned fdtable_size; /* 0 until fdtable_init */
 /* Reserves address space; pages that are only looked at cost no memory. */
 bool fdtable_init(void);
 
+/* The connection that `fd` leads to, or led to until a close that is not yet over. */
 static inline struct conn *fdtable_get(int fd)
 {
     if ((unsigned)fd >= fdtable_size)
         return NULL;
-    return atomic_load_explicit(&fdtable[fd], memory_order_acquire);
+    return (struct conn *)((uintptr_t)atomic_load_explicit(&fdtable[fd], memory_order_acquire) &
+                           ~(uintptr_t)1);
 }
+
+/* Does it lead there still? Not while it is being closed: its bytes are refused then, not passed in the clear. */
+static inline bool fdtable_is(int fd, const struct conn *conn)
+{
+    return (unsigned)fd < fdtable_size && atomic_load_explicit(&fdtable[fd], memory_order_acquire) == conn;
+}
+
+/* The close begins: true for the one caller who may go on with it. */
+bool fdtable_leave(int fd, struct conn *conn);
 
 /* False where fd is beyond the table. */
 bool fdtable_set(int fd, struct conn *conn);
-/* Clears it if it still leads to `conn`; true where this call did. */
+/* Clears it if it still leads, or led, to `conn`; true where this call did. */
 bool fdtable_clear(int fd, struct conn *conn);
 /* One past the highest descriptor that was ever set. */
 int fdtable_end(void);

@@ -80,7 +80,8 @@ void pending_discard(struct pending *pending);
 /* The program wants to write first on a permissive port: a client that stays silent for the grace is plain text. */
 void pending_wants_to_speak(struct conn *conn);
 /*
- * Keeps what the program sends while connect has succeeded for it but the proof is not there yet, up to one record's worth. The
+ * Keeps what the program sends to its own listener before it accepts, up to one record's worth: the same thread drives both
+ * ends later. (To another process it must wait: it might never come back to finish the handshake.) The
  * number of bytes kept; 0: not now, or no more room.
  */
 size_t pending_keep_early(struct conn *conn, struct iov *in);

@@ -111,7 +111,9 @@ int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bo
 int reading_save_carry(struct reading *r, size_t at)
 {
     struct receiving *rx = r->rx;
-    size_t n = r->length - at;
+    size_t n = rx->ended || rx->error ? 0 : r->length - at;
+    if (n > RECORD_MOST) /* never: whole records have been opened, and what is left is a part of one */
+        return reading_fail(r, ECONNRESET, ALERT_INTERNAL_ERROR);
     if (n == 0) {
         arena_free(rx->carry, RECORD_MOST);
         rx->carry = NULL;
@@ -194,7 +196,10 @@ static int step(struct reading *r, struct iov *out, int flags)
 
 static ssize_t end_read(struct reading *r, int result)
 {
-    int saved = reading_save_carry(r, 0);
+    int saved;
+    if (r->rx->ended || r->rx->error)
+        r->length = 0; /* what follows the end is nobody's */
+    saved = reading_save_carry(r, 0);
     if (r->done > 0)
         return (ssize_t)r->done;
     return result < 0 ? result : saved;
@@ -295,7 +300,7 @@ ssize_t stream_read(struct conn *conn, int fd, struct iov *out, int flags)
     {
         LOCK_GUARD guard = &rx->lock;
         (void)guard;
-        if (fdtable_get(fd) != conn || conn->shared != shared) /* closed, perhaps reused, while we waited */
+        if (!fdtable_is(fd, conn) || conn->shared != shared) /* closed, perhaps reused, while we waited */
             return -EBADF;
         got = read_locked(conn, fd, out, flags);
         if (got > 0 && !(flags & MSG_PEEK))
@@ -324,7 +329,7 @@ ssize_t stream_available(struct conn *conn, int fd)
         LOCK_GUARD guard = &r.rx->lock;
         SCRATCH_GUARD scratch = NULL;
         (void)guard;
-        if (fdtable_get(fd) != conn || conn->shared != shared)
+        if (!fdtable_is(fd, conn) || conn->shared != shared)
             return -EBADF;
         if (libc.ioctl(fd, FIONREAD, (long)&ciphertext) < 0)
             return -errno;

@@ -257,7 +257,7 @@ ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
     {
         LOCK_GUARD guard = &w.tx->lock;
         (void)guard;
-        if (fdtable_get(fd) != conn || conn->shared != shared)
+        if (!fdtable_is(fd, conn) || conn->shared != shared)
             return -EBADF;
         put = write_locked(&w, in);
         if (put > 0 && __builtin_expect(w.tx->nagle, 0) && !(flags & MSG_MORE))

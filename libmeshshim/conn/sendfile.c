@@ -113,7 +113,7 @@ ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size
         LOCK_GUARD guard = &w.tx->lock;
         SCRATCH_GUARD scratch = NULL;
         (void)guard;
-        if (fdtable_get(fd) != conn || conn->shared != shared)
+        if (!fdtable_is(fd, conn) || conn->shared != shared)
             return -EBADF;
         if (w.tx->error || w.tx->closed || count == 0) {
             put = w.tx->error ? -w.tx->error : writing_send(&w, "", 0, 0);

@@ -37,7 +37,10 @@ void steps_grant_grace(struct conn *conn)
 static enum pending_result shake(struct conn *conn)
 {
     struct pending *p = conn->pending;
-    enum handshake_status status = handshake_step(p->handshake, atomic_load(&conn->fd));
+    enum handshake_status status;
+    if (atomic_load(&conn->shared->shaker) != getpid())
+        return PENDING_WAITS; /* forked in the middle: the other process has it */
+    status = handshake_step(p->handshake, atomic_load(&conn->fd));
     if (status == HANDSHAKE_DONE)
         return settle_open(conn);
     if (status == HANDSHAKE_FAILED) {
@@ -119,6 +122,8 @@ static enum pending_result hear(struct conn *conn)
 
 enum pending_result steps_take(struct conn *conn)
 {
+    if (conn_is_pending(conn) && !conn->pending) /* given up by another thread that closes it */
+        return PENDING_FAILED;
     switch (conn_state(conn)) {
     case CONN_CONNECTING:
         return dial_step(conn) ? begin_shaking(conn) : conn->pending ? PENDING_WAITS : PENDING_FAILED;
@@ -131,8 +136,8 @@ enum pending_result steps_take(struct conn *conn)
     case CONN_FAILED:
     case CONN_FRESH: /* given up */
         return PENDING_FAILED;
-    default:
-        return PENDING_PLAIN;
+    default: /* closed by another thread, or let pass */
+        return conn->plain ? PENDING_PLAIN : PENDING_FAILED;
     }
 }
 

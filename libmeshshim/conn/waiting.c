@@ -24,11 +24,15 @@ static void expire_one(struct conn *conn, int64_t now)
         return;
     }
     if (p->grace_ms && now >= p->grace_ms) {
-        if (p->inbound) { /* permissive, and the program wants to speak first to a silent client: plain text */
+        if (p->inbound && atomic_load(&conn->shared->shaker) != 0) {
+            p->grace_ms = 0; /* another process hears it: it is not silent */
+        } else if (
+            p->inbound) { /* permissive, and the program wants to speak first to a silent client: plain text */
             settle_plain(conn);
             return;
+        } else {
+            steps_grant_grace(conn);
         }
-        steps_grant_grace(conn);
     }
     if (now < p->deadline_ms)
         return;
@@ -125,10 +129,8 @@ int pending_wait(struct conn *conn, int fd, bool until_grace)
         const struct pending *p;
         if (result == PENDING_DONE)
             return 0;
-        if (result == PENDING_PLAIN)
-            return 1;
-        if (fdtable_get(fd) != conn)
-            return fdtable_get(fd) ? -EBADF : 1;
+        if (!fdtable_is(fd, conn)) /* let pass, and only then the real call may follow; else it was closed */
+            return conn->plain && !fdtable_get(fd) ? 1 : -EBADF;
         if (result == PENDING_FAILED)
             return -conn->error;
         p = conn->pending;

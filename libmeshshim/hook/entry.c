@@ -34,8 +34,10 @@ int entry_establish(struct conn *conn, int fd, int flags, bool to_send, bool *en
     case PENDING_PLAIN:
         return 1;
     case PENDING_FAILED:
-        return conn_state(conn) == CONN_FAILED ? failed(conn, ended)
-                                               : 1; /* FRESH: the kernel has the error */
+        if (conn_state(conn) == CONN_FAILED)
+            return failed(conn, ended);
+        /* Given up: not connected, and the kernel has the error. Anything else is being closed. */
+        return conn_state(conn) == CONN_FRESH && fdtable_is(fd, conn) ? 1 : -EBADF;
     default:
         if (atomic_load(&pending_count) > 1)
             pending_drive_others(conn); /* the other end may be on this very thread */

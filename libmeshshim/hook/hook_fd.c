@@ -23,23 +23,29 @@ static bool may_change(void)
     return !process_is_borrowed();
 }
 
-static void leave(int fd)
+/* The close of `fd` begins; the connection whose close this caller must end with conn_left, or NULL. */
+static struct conn *leave(int fd)
 {
     struct conn *conn = fdtable_get(fd);
     if (!conn || !may_change())
-        return;
+        return NULL;
     stdio_leave(fd);
     if (conn_state(conn) == CONN_LISTENING && conn->port && atomic_load(&conn->fds) == 1)
         dial_listening(conn->port, false);
-    conn_drop_fd(conn, fd);
+    return conn_leave(conn, fd) ? conn : NULL;
 }
 
 int hook_close(int fd)
 {
+    struct conn *conn;
+    int result;
     if (ownfd_is(fd))
         return (int)as_result(-EBADF);
-    leave(fd);
-    return libc.close(fd);
+    conn = leave(fd);
+    result = libc.close(fd);
+    if (conn)
+        conn_left(conn, fd, NULL);
+    return result;
 }
 
 /* Everything between, but for our own descriptors. */
@@ -60,12 +66,18 @@ static int close_between(unsigned first, unsigned last, int flags)
 
 int hook_close_range(unsigned first, unsigned last, int flags)
 {
-    int end = fdtable_end();
+    int end = fdtable_end(), result;
     if (first > last || (flags & CLOSE_RANGE_CLOEXEC) || mesh_state == MESH_OFF || first > 0x7fffffff)
         return libc.close_range(first, last, flags);
     for (int fd = (int)first; fd < end && (unsigned)fd <= last; fd++)
         leave(fd);
-    return close_between(first, last, flags);
+    result = close_between(first, last, flags);
+    for (int fd = (int)first; fd < end && (unsigned)fd <= last; fd++) {
+        struct conn *conn = fdtable_get(fd);
+        if (conn && !fdtable_is(fd, conn) && may_change())
+            conn_left(conn, fd, NULL);
+    }
+    return result;
 }
 
 void hook_closefrom(int first)
@@ -79,81 +91,83 @@ void hook_closefrom(int first)
 /* stdio closes inside libc. */
 int hook_fclose(FILE *file)
 {
-    int fd = file ? fileno(file) : -1;
+    int fd = file ? fileno(file) : -1, result;
+    struct conn *conn = NULL;
     if (fd >= 0 && fdtable_get(fd)) {
         fflush(file);
-        leave(fd);
+        conn = leave(fd);
     }
-    return libc.fclose(file);
+    result = libc.fclose(file);
+    if (conn)
+        conn_left(conn, fd, NULL);
+    return result;
 }
 
 /* ---- duplicates ---- */
 
-static int duplicated(int from, int to)
+/* `to` is a duplicate of `from` now; `old` is what it led to before, whose close is under way, or NULL. */
+static int duplicated(int from, int to, struct conn *old)
 {
     struct conn *conn;
-    if (to < 0 || mesh_state == MESH_OFF)
+    if (to < 0 || mesh_state == MESH_OFF || !may_change())
         return to;
-    if (fdtable_get(to))
-        leave(to); /* its close was not seen */
+    if (!old && fdtable_get(to))
+        old = leave(to); /* its close was not seen */
     conn = fdtable_get(from);
-    if (!conn || !may_change())
-        return to;
-    if (!conn_add_fd(conn, to)) {
+    if (old)
+        conn_left(old, to, conn);
+    else if (conn && !conn_add_fd(conn, to)) {
         libc.close(to);
         return (int)as_result(-EMFILE);
     }
-    if (to <= STDERR_FILENO && conn_state(conn) != CONN_LISTENING)
+    if (conn && to <= STDERR_FILENO && conn_state(conn) != CONN_LISTENING)
         stdio_follow(to);
     return to;
 }
 
 int hook_dup(int fd)
 {
-    return duplicated(fd, libc.dup(fd));
+    return duplicated(fd, libc.dup(fd), NULL);
 }
 
-/* What stood at `to` is closed by the kernel without a word. */
-static bool make_way(int fd, int to)
+/* What stands at `to` will be closed by the kernel without a word; not where the call is going to fail. */
+static struct conn *make_way(int fd, int to)
 {
-    if (fd == to || libc.fcntl(fd, F_GETFD, 0) < 0)
-        return false;
-    leave(to);
-    return true;
+    return libc.fcntl(fd, F_GETFD, 0) < 0 ? NULL : leave(to);
 }
 
 int hook_dup2(int fd, int to)
 {
-    bool moved;
+    struct conn *old;
     if (ownfd_is(to))
         return (int)as_result(-EBUSY);
-    if (mesh_state == MESH_OFF)
+    if (mesh_state == MESH_OFF || fd == to)
         return libc.dup2(fd, to);
-    moved = make_way(fd, to);
-    return moved ? duplicated(fd, libc.dup2(fd, to)) : libc.dup2(fd, to);
+    old = make_way(fd, to);
+    return duplicated(fd, libc.dup2(fd, to), old);
 }
 
 int hook_dup3(int fd, int to, int flags)
 {
-    bool moved;
+    struct conn *old;
     if (ownfd_is(to))
         return (int)as_result(-EBUSY);
-    if (mesh_state == MESH_OFF)
+    if (mesh_state == MESH_OFF || fd == to)
         return libc.dup3(fd, to, flags);
-    moved = make_way(fd, to);
-    return moved ? duplicated(fd, libc.dup3(fd, to, flags)) : libc.dup3(fd, to, flags);
+    old = make_way(fd, to);
+    return duplicated(fd, libc.dup3(fd, to, flags), old);
 }
 
 int hook_fcntl(int fd, int cmd, long arg)
 {
     int result = libc.fcntl(fd, cmd, arg);
-    return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? duplicated(fd, result) : result;
+    return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? duplicated(fd, result, NULL) : result;
 }
 
 int hook_fcntl64(int fd, int cmd, long arg)
 {
     int result = libc.fcntl64(fd, cmd, arg);
-    return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? duplicated(fd, result) : result;
+    return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? duplicated(fd, result, NULL) : result;
 }
 
 int hook_ioctl(int fd, unsigned long request, long arg)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/banned.h"
+#include "conn/mesh.h"
 #include "conn/pending.h"
 #include "conn/stream.h"
 #include "hook/entry.h"
@@ -27,7 +28,7 @@ static bool say_early(struct conn *conn, const struct iovec *v, size_t n, ssize_
 {
     const struct pending *p = conn->pending;
     struct iov in;
-    if (!p || !p->graced || has_nowhere(v, n) || pending_drive(conn) != PENDING_WAITS)
+    if (!p || !p->graced || !p->is_self || has_nowhere(v, n) || pending_drive(conn) != PENDING_WAITS)
         return false;
     in = iov_of(v, n);
     *said = (ssize_t)pending_keep_early(conn, &in);
@@ -217,14 +218,22 @@ ssize_t hook_send(int fd, const void *buf, size_t n, int flags)
 /* MSG_FASTOPEN connects. The data then follows on the connection; nothing goes out before the peer is known. */
 static bool connects(int fd, int flags, const struct sockaddr *addr)
 {
-    struct conn *conn = (flags & MSG_FASTOPEN) && addr ? fdtable_get(fd) : NULL;
-    return conn && conn_state(conn) == CONN_FRESH;
+    int type = 0;
+    socklen_t length = sizeof type;
+    return (flags & MSG_FASTOPEN) && mesh_state != MESH_OFF && !is_nowhere(addr) &&
+           libc.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
+}
+
+/* 0, or -1 with errno; one that is connected already is just written to, as by the kernel. */
+static int connect_first(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    return hook_connect(fd, addr, len) == 0 || errno == EISCONN ? 0 : -1;
 }
 
 ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len)
 {
     if (connects(fd, flags, addr)) {
-        if (hook_connect(fd, addr, len) != 0)
+        if (connect_first(fd, addr, len) != 0)
             return -1;
         return hook_send(fd, buf, n, flags & ~MSG_FASTOPEN);
     }
@@ -234,7 +243,7 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
 ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
     if (!is_nowhere(msg) && connects(fd, flags, msg->msg_name)) {
-        if (hook_connect(fd, msg->msg_name, msg->msg_namelen) != 0)
+        if (connect_first(fd, msg->msg_name, msg->msg_namelen) != 0)
             return -1;
         return hook_sendmsg(fd, msg, flags & ~MSG_FASTOPEN);
     }
@@ -246,7 +255,7 @@ ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
 int hook_sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
 {
     unsigned done = 0;
-    if (!protected_conn(fd))
+    if (!protected_conn(fd) && !(flags & MSG_FASTOPEN))
         return libc.sendmmsg(fd, vec, n, flags);
     while (done < n) {
         ssize_t put = hook_sendmsg(fd, &vec[done].msg_hdr, flags);

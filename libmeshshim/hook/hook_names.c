@@ -25,6 +25,18 @@ static int resolve_by_configuration(const char *node, const char *service, const
     return error;
 }
 
+/*
+ * Only names of services are remembered, so that no other name that leads to the same address can push one out, and with it the
+ * protection.
+ */
+static bool is_a_service(const char *node)
+{
+    struct snapshot *snapshot = mesh_snapshot();
+    bool known = snapshot && snapshot_match_name(snapshot, node);
+    snapshot_unref(snapshot);
+    return known;
+}
+
 int hook_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                      struct addrinfo **result)
 {
@@ -34,7 +46,7 @@ int hook_getaddrinfo(const char *node, const char *service, const struct addrinf
         return error;
     if (error && resolve_by_configuration(node, service, hints, result) == 0)
         error = 0;
-    if (error == 0)
+    if (error == 0 && is_a_service(node))
         names_remember(node, *result);
     errno = saved;
     return error;

@@ -1,4 +1,5 @@
 /* Processes: what belongs to an open file description goes on in a forked child. */
+#include <pthread.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -7,23 +8,60 @@
 #include "hook/entry.h"
 #include "hook/start.h"
 
+/* What follows a fork, in both processes. */
+static long forked(long child)
+{
+    int saved = errno;
+    if (child == 0)
+        start_after_fork();
+    else if (child > 0)
+        conn_after_fork_in_parent((pid_t)child);
+    else
+        conn_fork_failed();
+    errno = saved;
+    return child;
+}
+
+/* libc forks by itself as well (daemon, forkpty): then pthread_atfork's handlers are told, and this thread's hook is not. */
+static __thread bool hooked;
+
 pid_t hook_fork(void)
 {
     pid_t child;
     conn_before_fork();
+    hooked = true;
     child = libc.fork();
-    if (child == 0) {
+    hooked = false;
+    return (pid_t)forked(child);
+}
+
+pid_t hook__Fork(void)
+{
+    conn_before_fork();
+    return (pid_t)forked(libc._Fork());
+}
+
+long process_fork_by(long number, long flags, long c, long d, long e)
+{
+    conn_before_fork();
+    return forked(libc.syscall(number, flags, 0, c, d, e, 0));
+}
+
+static void before_inner_fork(void)
+{
+    if (!hooked)
+        conn_before_fork();
+}
+
+static void after_inner_fork(void)
+{
+    if (!hooked)
         start_after_fork();
-    } else if (child > 0) {
-        int saved = errno;
-        conn_after_fork_in_parent(child);
-        errno = saved;
-    } else {
-        int saved = errno;
-        conn_fork_failed();
-        errno = saved;
-    }
-    return child;
+}
+
+void process_watch_forks(void)
+{
+    pthread_atfork(before_inner_fork, NULL, after_inner_fork);
 }
 
 void hook__exit(int status)

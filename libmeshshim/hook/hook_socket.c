@@ -69,8 +69,9 @@ static int dial(struct conn *conn, int fd, const struct sockaddr *addr, socklen_
     char name[256];
     bool named = names_of(addr, name, sizeof name);
     int result;
-    if (snapshot)
-        service = snapshot_match(snapshot, addr, len, named ? name : NULL);
+    if (!snapshot) /* only in a signal handler that interrupted a reload: not in the clear for that */
+        return (int)as_result(-EAGAIN);
+    service = snapshot_match(snapshot, addr, len, named ? name : NULL);
     if (!service || service->mtls == MTLS_OFF) {
         snapshot_unref(snapshot);
         result = libc.connect(fd, addr, len);
@@ -129,6 +130,7 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
         return p && !p->graced ? (int)as_result(-EALREADY) : libc.connect(fd, addr, len);
     case CONN_OPEN:
         return libc.connect(fd, addr, len); /* the kernel says 0 once after EINPROGRESS, then EISCONN */
+    case CONN_LISTENING:                    /* shut down, and used again */
     case CONN_FAILED:
         start_over(conn, fd);
         libc.connect(fd, &(struct sockaddr){ .sa_family = AF_UNSPEC }, sizeof(struct sockaddr));

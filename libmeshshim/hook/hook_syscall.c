@@ -1,11 +1,13 @@
 /*
  * libc's syscall(). libuv closes by it, some programs do their input and output by it: what has a hook goes through the hook.
  */
+#include <sched.h>
 #include <string.h>
 
 #include "base/banned.h"
 #include "conn/mesh.h"
 #include "hook/entry.h"
+#include "hook/start.h"
 
 #define PTR(x) ((void *)(uintptr_t)(x))
 
@@ -56,6 +58,44 @@ long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
         return hook_sendto((int)a, PTR(b), (size_t)c, (int)d, PTR(e), (socklen_t)f);
     case SYS_sendmsg:
         return hook_sendmsg((int)a, PTR(b), (int)c);
+    case SYS_sendmmsg:
+        return hook_sendmmsg((int)a, PTR(b), (unsigned)c, (int)d);
+    case SYS_recvmmsg:
+        return hook_recvmmsg((int)a, PTR(b), (unsigned)c, (int)d, PTR(e));
+    case SYS_preadv2:
+        return hook_preadv2((int)a, PTR(b), (int)c, d, (int)f);
+    case SYS_pwritev2:
+        return hook_pwritev2((int)a, PTR(b), (int)c, d, (int)f);
+    case SYS_splice:
+        return hook_splice((int)a, PTR(b), (int)c, PTR(d), (size_t)e, (unsigned)f);
+#ifdef SYS_dup2
+    case SYS_dup2:
+        return hook_dup2((int)a, (int)b);
+#endif
+#ifdef SYS_poll
+    case SYS_poll:
+        return hook_poll(PTR(a), (nfds_t)b, (int)c);
+#endif
+#ifdef SYS_select
+    case SYS_select:
+        return hook_select((int)a, PTR(b), PTR(c), PTR(d), PTR(e));
+#endif
+#ifdef SYS_epoll_wait
+    case SYS_epoll_wait:
+        return hook_epoll_wait((int)a, PTR(b), (int)c, (int)d);
+#endif
+    case SYS_setsockopt:
+        return hook_setsockopt((int)a, (int)b, (int)c, PTR(d), (socklen_t)e);
+    case SYS_getpeername:
+        return hook_getpeername((int)a, PTR(b), PTR(c));
+    case SYS_clone:
+        if (!(a & CLONE_VM) && b == 0) /* a fork by another name (vsftpd) */
+            return process_fork_by(number, a, c, d, e);
+        return libc.syscall(number, a, b, c, d, e, f);
+#ifdef SYS_fork
+    case SYS_fork:
+        return hook_fork();
+#endif
     case SYS_sendfile:
         return hook_sendfile64((int)a, (int)b, PTR(c), (size_t)d);
     case SYS_epoll_ctl:

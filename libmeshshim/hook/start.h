@@ -8,6 +8,10 @@
 void start_service(void);
 /* In a forked child, however it was made: puts every layer in order. */
 void start_after_fork(void);
+/* A fork by a system call of its own: hook_process.c. */
+long process_fork_by(long number, long flags, long c, long d, long e);
+/* Once, at start-up: hook_process.c. */
+void process_watch_forks(void);
 /* At the end of the process: goodbyes. */
 void start_end(void);
 
