@@ -10,6 +10,7 @@
 #include "conn/fdtable.h"
 #include "conn/holders.h"
 #include "conn/pending.h"
+#include "conn/side.h"
 #include "conn/stream.h"
 #include "tls/record.h"
 
@@ -210,11 +211,24 @@ static void find_other_fd(struct conn *conn)
     }
 }
 
+/* Nobody is in the middle of a call on the number that is about to be free, but who sleeps in the kernel. */
+static void wait_for_calls(struct conn *conn)
+{
+    struct shared *shared = conn->shared;
+    if (!shared || conn_state(conn) != CONN_OPEN)
+        return;
+    if (side_take_last(&shared->tx.lock, &shared->tx.asleep))
+        lock_release(&shared->tx.lock);
+    if (side_take_last(&shared->rx.lock, &shared->rx.asleep))
+        lock_release(&shared->rx.lock);
+}
+
 bool conn_leave(struct conn *conn, int fd)
 {
     int saved = errno;
     if (!fdtable_leave(fd, conn))
         return false;
+    wait_for_calls(conn);
     if (atomic_fetch_sub(&conn->fds, 1) > 1) {
         if (atomic_load(&conn->fd) == fd)
             find_other_fd(conn);
@@ -268,6 +282,11 @@ void conn_forget(struct conn *conn)
     }
     conn->last = conn->shared && holders_leave(conn->shared, getpid());
     atomic_store(&conn->closing, true);
+}
+
+bool conn_is_current(const struct conn *conn, int fd, const struct shared *shared)
+{
+    return fdtable_is(fd, conn) && conn->shared == shared && conn_state(conn) == CONN_OPEN;
 }
 
 /* ---- fork and exit ---- */

@@ -157,6 +157,12 @@ static inline bool conn_is_pending(const struct conn *conn)
     return state >= CONN_CONNECTING && state <= CONN_SHAKING;
 }
 
+/*
+ * Is what was looked up before a lock was taken still so? Asked with a direction's lock held, which keeps the connection from being
+ * recycled; before that it may have been, to another one, even under the same number, that is not open yet and has no keys.
+ */
+bool conn_is_current(const struct conn *conn, int fd, const struct shared *shared);
+
 /* Around fork: the child becomes a holder of everything that this process holds. */
 void conn_before_fork(void);
 void conn_fork_failed(void);

@@ -212,6 +212,8 @@ static ssize_t read_records(struct reading *r, struct iov *out)
     r->length = rx->carry_length;
     for (;;) {
         int flags, result;
+        if (!fdtable_is(r->fd, r->conn)) /* closed while we slept: the number may be another socket's */
+            return end_read(r, -EBADF);
         if (rx->kept_length > 0) {
             reading_take_kept(r, out);
             if (out->left == 0)
@@ -300,7 +302,7 @@ ssize_t stream_read(struct conn *conn, int fd, struct iov *out, int flags)
     {
         LOCK_GUARD guard = &rx->lock;
         (void)guard;
-        if (!fdtable_is(fd, conn) || conn->shared != shared) /* closed, perhaps reused, while we waited */
+        if (!conn_is_current(conn, fd, shared)) /* closed, perhaps reused, while we waited */
             return -EBADF;
         got = read_locked(conn, fd, out, flags);
         if (got > 0 && !(flags & MSG_PEEK))
@@ -329,7 +331,7 @@ ssize_t stream_available(struct conn *conn, int fd)
         LOCK_GUARD guard = &r.rx->lock;
         SCRATCH_GUARD scratch = NULL;
         (void)guard;
-        if (!fdtable_is(fd, conn) || conn->shared != shared)
+        if (!conn_is_current(conn, fd, shared))
             return -EBADF;
         if (libc.ioctl(fd, FIONREAD, (long)&ciphertext) < 0)
             return -errno;

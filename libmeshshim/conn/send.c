@@ -151,6 +151,8 @@ int writing_settle_owed(struct writing *w, struct iov *in)
 static ssize_t write_records(struct writing *w, struct iov *in)
 {
     while (in->left > 0 || w->tx->residue_length > 0) {
+        if (!fdtable_is(w->fd, w->conn)) /* closed while we slept: the number may be another socket's */
+            return w->done ? (ssize_t)w->done : -EBADF;
         struct iov batch;
         size_t plain, total;
         uint64_t seq;
@@ -257,7 +259,7 @@ ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
     {
         LOCK_GUARD guard = &w.tx->lock;
         (void)guard;
-        if (!fdtable_is(fd, conn) || conn->shared != shared)
+        if (!conn_is_current(conn, fd, shared))
             return -EBADF;
         put = write_locked(&w, in);
         if (put > 0 && __builtin_expect(w.tx->nagle, 0) && !(flags & MSG_MORE))

@@ -34,6 +34,8 @@ static ssize_t load_file(int in, off64_t offset, size_t count, uint8_t *cipher, 
 static ssize_t send_file(struct writing *w, int in, off64_t offset, size_t count)
 {
     while (count > 0) {
+        if (!fdtable_is(w->fd, w->conn))
+            return w->done ? (ssize_t)w->done : -EBADF;
         struct iovec bodies[SCRATCH_RECORDS];
         struct iov from, batch;
         size_t plain, total, before = w->done;
@@ -113,7 +115,7 @@ ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size
         LOCK_GUARD guard = &w.tx->lock;
         SCRATCH_GUARD scratch = NULL;
         (void)guard;
-        if (!fdtable_is(fd, conn) || conn->shared != shared)
+        if (!conn_is_current(conn, fd, shared))
             return -EBADF;
         if (w.tx->error || w.tx->closed || count == 0) {
             put = w.tx->error ? -w.tx->error : writing_send(&w, "", 0, 0);

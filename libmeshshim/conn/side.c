@@ -35,3 +35,11 @@ void side_cancelled(void *lock)
 {
     lock_release(lock);
 }
+
+bool side_take_last(struct lock *lock, _Atomic bool *asleep)
+{
+    enum lock_result taken = lock_try(lock);
+    if (taken == LOCK_BUSY && !atomic_load(asleep))
+        taken = lock_take(lock);
+    return taken == LOCK_TAKEN || taken == LOCK_ORPHAN;
+}
