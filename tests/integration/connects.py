@@ -102,6 +102,13 @@ def send_first(address):
         return sock.recv(100).decode(), peer_of(sock)
 
 
+def answered_first(address):
+    """Writes when something has come from the other end, a refusal perhaps."""
+    with socket.create_connection(address) as sock:
+        wait_for(sock, select.POLLIN)
+        return exchange(sock)
+
+
 def sent_early(sock, address, wait):
     """Not blocking: sends at once when it is told to be connected, then waits for an answer."""
     sock.setblocking(False)
@@ -142,7 +149,8 @@ def early_by_epoll(address):
 
 
 WAYS = {"blocking": blocking, "select": by_select, "epoll": by_epoll, "asyncio": by_asyncio,
-        "read-first": read_first, "send-first": send_first, "early-poll": early_by_poll, "early-epoll": early_by_epoll}
+        "read-first": read_first, "send-first": send_first, "answered-first": answered_first,
+        "early-poll": early_by_poll, "early-epoll": early_by_epoll}
 
 
 def root(error):

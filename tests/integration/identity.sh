@@ -104,6 +104,19 @@ else
     echo "skip identity/unreadable: only root can be somebody else, and that one must be able to read $B"
 fi
 
+# The server's refusal comes after connect has succeeded: whether the program reads or writes then, it is the same error.
+refused_by_list() { # WAY
+    limit 40 mesh client "$python" "$connects" dial "$1" 127.0.0.1 "$strict" 20 >"$work/saw" 2>&1
+    grep -v '^connected' "$work/saw" | cut -d' ' -f1 | sort | uniq -c
+    [ "$(grep -c '^EACCES ' "$work/saw")" = 20 ]
+}
+sed 's/^allow .*/allow = default\/other/' "$work/server.ini" >"$work/strict.ini"
+strict=$(free_port)
+spawn strict mesh strict "$python" "$connects" serve "$strict" strict
+wait_port "$strict"
+try "identity/refused: who is not on the list reads EACCES" refused_by_list read-first
+try "identity/refused: who is not on the list writes after the refusal has come: EACCES" refused_by_list answered-first
+
 still_good() {
     limit 20 mesh client "$python" "$connects" dial blocking 127.0.0.1 "$good" >"$work/saw" 2>&1
     grep -q '^OK.* good heard ping' "$work/saw"

@@ -21,8 +21,8 @@ served() {
     grep -q '^OK' "$work/saw"
 }
 
-refused() {
-    ! served && grep -q '^EACCES' "$work/saw"
+refused() { # a write may be too late to be told why
+    ! served && grep -qE '^(EACCES|EPIPE|ECONNRESET) ' "$work/saw"
 }
 
 # allow WHOM: the configuration of the running server, changed as the third word says.
