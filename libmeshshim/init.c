@@ -43,6 +43,7 @@ void start_service(void)
             .reload = mesh_reload,
             .watch = view_watched,
             .watch_after_ms = 1000,
+            .loaded = mesh_loaded,
             .keep_fd = ownfd_keep,
             .drop_fd = ownfd_drop,
         };

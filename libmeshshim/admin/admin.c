@@ -301,12 +301,20 @@ static int open_socket(void)
     return 0;
 }
 
+static bool is_later(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
+}
+
+/* The file, or anything in its directory: a link may lead elsewhere, and a reload too many does no harm. */
 static void look_changed(const char *path, void *changed)
 {
-    struct stat st;
-    if (stat(path, &st) == 0 &&
-        (st.st_mtim.tv_sec > admin.loaded.tv_sec ||
-         (st.st_mtim.tv_sec == admin.loaded.tv_sec && st.st_mtim.tv_nsec > admin.loaded.tv_nsec)))
+    const char *end = strrchr(path, '/');
+    char directory[PATH_MAX];
+    struct stat file, around;
+    snprintf(directory, sizeof directory, "%.*s", end ? (int)(end - path) : 1, end ? path : ".");
+    if ((stat(path, &file) == 0 && is_later(&file.st_ctim, &admin.loaded)) ||
+        (stat(directory, &around) == 0 && is_later(&around.st_mtim, &admin.loaded)))
         *(bool *)changed = true;
 }
 
@@ -397,7 +405,9 @@ static int start(const struct admin_source *source)
     admin.source = *source;
     admin.source.runtime_dir = admin.directory;
     admin.accept_after = 0;
-    clock_gettime(CLOCK_REALTIME, &admin.loaded);
+    admin.loaded = source->loaded;
+    if (admin.loaded.tv_sec == 0)
+        clock_gettime(CLOCK_REALTIME, &admin.loaded);
     admin.watch_at = source->watch && source->reload ? clock_ms() + source->watch_after_ms : 0;
     watch_reported(&admin.watch);
     admin.watch.count = 0;

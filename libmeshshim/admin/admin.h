@@ -7,6 +7,7 @@
 #define MESHSHIM_ADMIN_H
 
 #include <stdbool.h>
+#include <time.h>
 
 #include "base/buf.h"
 
@@ -23,7 +24,8 @@ struct admin_source {
     bool (*reload)(struct buf *message);
     /* Calls add() for each file whose change asks for a reload; asked again after each one. */
     void (*watch)(void (*add)(const char *path, void *context), void *context);
-    int watch_after_ms; /* how old the process must be before its files are watched */
+    struct timespec loaded; /* when the files were read, by CLOCK_REALTIME; 0: now */
+    int watch_after_ms;     /* how old the process must be before its files are watched */
     /* Moves a descriptor out of the program's way and shields it; returns its new number, or the old one
      * where that fails. NULL: stays. */
     int (*keep_fd)(int fd);

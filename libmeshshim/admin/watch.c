@@ -43,16 +43,40 @@ static void add_file(struct watch *watch, const char *path)
     watch->count++;
 }
 
+/* Where a symbolic link leads; false where `path` is none. */
+static bool follow(char path[PATH_MAX])
+{
+    char target[PATH_MAX], whole[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    if (n <= 0)
+        return false;
+    target[n] = '\0';
+    n = target[0] == '/' || !slash
+            ? snprintf(whole, sizeof whole, "%s", target)
+            : snprintf(whole, sizeof whole, "%.*s/%s", (int)(slash - path), path, target);
+    if (n < 0 || n >= PATH_MAX)
+        return false;
+    memcpy(path, whole, (size_t)n + 1);
+    return true;
+}
+
+/* Each link of a chain may be the one that is changed, and so may a directory on the way to the file itself. */
 static void add_path(const char *path, void *context)
 {
+    enum { LINKS = 8 };
     struct watch *watch = context;
-    char *target;
+    char at[PATH_MAX], *target;
+    int links = 0;
 
-    if (!path || !*path)
+    if (!path || !*path || strlen(path) >= sizeof at)
         return;
-    add_file(watch, path);
+    memcpy(at, path, strlen(path) + 1);
+    do
+        add_file(watch, at);
+    while (links++ < LINKS && follow(at));
     target = realpath(path, NULL);
-    if (target && strcmp(target, path) != 0)
+    if (target && strcmp(target, at) != 0)
         add_file(watch, target);
     free(target);
 }

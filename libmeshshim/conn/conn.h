@@ -39,7 +39,7 @@ enum conn_state {
     CONN_FAILED
 };
 
-enum { HOLDERS = 6 };
+enum { HOLDERS = 32 };
 
 /* One direction of an established connection. */
 struct receiving {

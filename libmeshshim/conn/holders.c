@@ -59,11 +59,21 @@ static bool has(const struct shared *shared, pid_t pid)
     return false;
 }
 
+static void drop_dead(struct shared *shared)
+{
+    for (int i = 0; i < HOLDERS; i++)
+        if (shared->holder[i] != 0 && !lives(shared->holder[i]))
+            shared->holder[i] = 0;
+}
+
 void holders_join(struct shared *shared, pid_t pid)
 {
     lock_take(&shared->holders_lock);
-    if (!put(shared, 0, pid))
-        shared->crowded = true;
+    if (!put(shared, 0, pid)) {
+        drop_dead(shared);
+        if (!put(shared, 0, pid))
+            shared->crowded = true;
+    }
     lock_release(&shared->holders_lock);
 }
 
@@ -80,9 +90,7 @@ bool holders_leave(struct shared *shared, pid_t pid)
     bool none;
     lock_take(&shared->holders_lock);
     put(shared, pid, 0);
-    for (int i = 0; i < HOLDERS; i++)
-        if (shared->holder[i] != 0 && !lives(shared->holder[i]))
-            shared->holder[i] = 0;
+    drop_dead(shared);
     none = holders_none(shared);
     lock_release(&shared->holders_lock);
     return none;

@@ -14,6 +14,7 @@
 #include "tls/identity.h"
 
 enum mesh_state mesh_state = MESH_OFF;
+struct timespec mesh_loaded;
 
 static char whole_path[PATH_MAX];
 static struct stat seen; /* the file as it was when it was found broken */
@@ -53,6 +54,7 @@ void mesh_init(void)
     if (!is_explicit && access(path, F_OK) != 0)
         return;
     keep_path(path);
+    clock_gettime(CLOCK_REALTIME_COARSE, &mesh_loaded);
     current = config_load(path, &problems);
     mesh_state = current ? MESH_ON : MESH_BROKEN;
     if (!current) {

@@ -7,6 +7,8 @@
 #ifndef MESHSHIM_MESH_H
 #define MESHSHIM_MESH_H
 
+#include <time.h>
+
 #include "base/buf.h"
 #include "policy/snapshot.h"
 
@@ -20,6 +22,9 @@ enum mesh_state {
 
 /* Read on every call that could make a connection. */
 extern enum mesh_state mesh_state;
+
+/* When the configuration was first read, a little early: by CLOCK_REALTIME_COARSE, as files are stamped. */
+extern struct timespec mesh_loaded;
 
 /* Once, at start-up. */
 void mesh_init(void);

@@ -187,7 +187,7 @@ size_t pending_keep_early(struct conn *conn, struct iov *in)
     if (lock_take(&conn->steps) == LOCK_MINE)
         return 0;
     p = conn->pending;
-    if (p && p->graced && p->is_self && !p->inbound && conn_is_pending(conn)) {
+    if (p && p->graced && !p->inbound && conn_is_pending(conn)) {
         if (!p->early)
             p->early = malloc(RECORD_PLAINTEXT);
         while (p->early && in->left && p->early_length < RECORD_PLAINTEXT) {

@@ -80,13 +80,14 @@ void pending_discard(struct pending *pending);
 /* The program wants to write first on a permissive port: a client that stays silent for the grace is plain text. */
 void pending_wants_to_speak(struct conn *conn);
 /*
- * Keeps what the program sends to its own listener before it accepts, up to one record's worth: the same thread drives both
- * ends later. (To another process it must wait: it might never come back to finish the handshake.) The
- * number of bytes kept; 0: not now, or no more room.
+ * Keeps what the program sends while connect has succeeded for it and the proof is due, up to one record's worth. The number of bytes
+ * kept; 0: not now, or no more room.
  */
 size_t pending_keep_early(struct conn *conn, struct iov *in);
 /* The program was told EAGAIN: from here on it must not be woken for the handshake's own readiness. */
 void pending_hold(struct conn *conn);
+/* The same for at most `ms`, then -EAGAIN. */
+int pending_wait_for(struct conn *conn, int fd, int64_t ms);
 /* The program gives it up. */
 void pending_abandon(struct conn *conn);
 /* Ends what is overdue; the next deadline in milliseconds of the monotonic clock, 0: none. */

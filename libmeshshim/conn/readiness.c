@@ -297,14 +297,17 @@ int readiness_epoll_wait(int epfd, struct epoll_event *events, int max, const st
 
 /* ---- poll ---- */
 
-static bool is_hidden(int fd, struct conn **found)
+static const struct pending *pending_at(int fd, struct conn **found)
 {
     struct conn *conn = fdtable_get(fd);
-    const struct pending *p = conn && conn_is_pending(conn) ? conn->pending : NULL;
-    if (!p || !p->held)
-        return false;
     *found = conn;
-    return true;
+    return conn && conn_is_pending(conn) ? conn->pending : NULL;
+}
+
+static bool is_hidden(int fd, struct conn **found)
+{
+    const struct pending *p = pending_at(fd, found);
+    return p && p->held;
 }
 
 bool readiness_concerns(const struct pollfd *fds, nfds_t n)
@@ -313,7 +316,7 @@ bool readiness_concerns(const struct pollfd *fds, nfds_t n)
     if (atomic_load_explicit(&pending_count, memory_order_relaxed) == 0)
         return false;
     for (nfds_t i = 0; i < n; i++)
-        if (is_hidden(fds[i].fd, &conn))
+        if (pending_at(fds[i].fd, &conn))
             return true;
     return false;
 }
@@ -353,6 +356,9 @@ static int collect(struct pollfd *ask, struct pollfd *fds, nfds_t n)
         }
         fds[i].revents = ask[i].revents;
         ready += fds[i].revents != 0;
+        if (fds[i].revents && pending_at(fds[i].fd, &conn))
+            pending_hold(
+                conn); /* in the grace: that it is connected is said once, then it waits for the proof */
     }
     return ready;
 }

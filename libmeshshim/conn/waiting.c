@@ -121,9 +121,8 @@ static int wait_once(struct conn *conn, int64_t until, bool graced)
     return libc.poll(fds, (nfds_t)n, (int)(left > 1000 ? 1000 : left));
 }
 
-int pending_wait(struct conn *conn, int fd, bool until_grace)
+static int wait_until(struct conn *conn, int fd, bool until_grace, int64_t until)
 {
-    int64_t limit = own_timeout_ms(fd, until_grace), until = limit ? clock_ms() + limit : 0;
     for (;;) {
         enum pending_result result = pending_drive(conn);
         const struct pending *p;
@@ -143,4 +142,15 @@ int pending_wait(struct conn *conn, int fd, bool until_grace)
         if (wait_once(conn, until, p && p->graced) < 0 && errno == EINTR && !handlers_restart())
             return -EINTR;
     }
+}
+
+int pending_wait(struct conn *conn, int fd, bool until_grace)
+{
+    int64_t limit = own_timeout_ms(fd, until_grace);
+    return wait_until(conn, fd, until_grace, limit ? clock_ms() + limit : 0);
+}
+
+int pending_wait_for(struct conn *conn, int fd, int64_t ms)
+{
+    return wait_until(conn, fd, false, clock_ms() + (ms > 0 ? ms : 1));
 }

@@ -1,4 +1,5 @@
 /* Receiving and sending: every variant becomes one operation over iovecs. */
+#include <fcntl.h>
 #include <sys/sendfile.h>
 #include <string.h>
 
@@ -23,13 +24,22 @@ static ssize_t read_into_nowhere(int fd, int flags)
     return libc.recv(fd, nowhere, 1, flags) < 0 ? -errno : -EFAULT;
 }
 
-/* In the grace, when connect has succeeded and the proof is due, a little may be said before the listener has accepted. */
-static bool say_early(struct conn *conn, const struct iovec *v, size_t n, ssize_t *said)
+/*
+ * In the grace, when connect has succeeded and the proof is due, a blocking program may say a little before the listener has accepted: at
+ * once to its own process, which can only answer later; else after it has waited, for two programs may each speak first.
+ */
+static bool say_early(struct conn *conn, int fd, const struct iovec *v, size_t n, int flags, ssize_t *said)
 {
     const struct pending *p = conn->pending;
     struct iov in;
-    if (!p || !p->graced || !p->is_self || has_nowhere(v, n) || pending_drive(conn) != PENDING_WAITS)
+    if (!p || !p->graced || p->inbound || has_nowhere(v, n) || pending_drive(conn) != PENDING_WAITS)
         return false;
+    if (!p->is_self) {
+        int64_t grace = p->dial.service->handshake_grace_ms;
+        if ((flags & MSG_DONTWAIT) || (libc.fcntl(fd, F_GETFL, 0) & O_NONBLOCK) ||
+            pending_wait_for(conn, fd, 4 * grace) != -EAGAIN)
+            return false;
+    }
     in = iov_of(v, n);
     *said = (ssize_t)pending_keep_early(conn, &in);
     return *said > 0;
@@ -47,7 +57,7 @@ static ssize_t operate(struct conn *conn, int fd, const struct iovec *v, size_t 
     ssize_t early;
     *plain = false;
     if (__builtin_expect(conn_state(conn) != CONN_OPEN, 0)) {
-        if (send && say_early(conn, v, n, &early))
+        if (send && say_early(conn, fd, v, n, flags, &early))
             return early;
         int result = entry_establish(conn, fd, flags, send, &ended);
         *plain = result == 1;

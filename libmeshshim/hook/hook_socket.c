@@ -62,6 +62,13 @@ static void start_over(struct conn *conn, int fd)
     conn_new(fd, CONN_FRESH);
 }
 
+static bool is_loopback(const struct sockaddr *addr)
+{
+    if (addr->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)(const void *)addr)->sin_addr.s_addr) == INADDR_LOOPBACK;
+    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)addr)->sin6_addr);
+}
+
 static int dial(struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct snapshot *snapshot = mesh_snapshot();
@@ -72,6 +79,8 @@ static int dial(struct conn *conn, int fd, const struct sockaddr *addr, socklen_
     if (!snapshot) /* only in a signal handler that interrupted a reload: not in the clear for that */
         return (int)as_result(-EAGAIN);
     service = snapshot_match(snapshot, addr, len, named ? name : NULL);
+    if (!service && is_loopback(addr)) /* curl and others know localhost without asking anybody */
+        service = snapshot_match(snapshot, addr, len, "localhost");
     if (!service || service->mtls == MTLS_OFF) {
         snapshot_unref(snapshot);
         result = libc.connect(fd, addr, len);

@@ -148,6 +148,8 @@ try "processes/at_once: parent and child write at once" shared at_once mixed 200
 try "processes/write_and_read: the parent writes, the child reads" shared_reading
 try "processes/killed_child: a child is killed, the parent writes on and closes" shared killed_child order 200
 try "processes/killed_midway: a child is killed while it writes, then the parent writes" killed_midway
+try "processes/crowd: eight children close it, then the parent" shared crowd order 200
+try "processes/killed_crowd: eight children are killed, then the parent closes" shared killed_crowd order 200
 try "processes/killed_writers: children are killed while they write" killed_writers
 try "processes/commands: subprocess, popen, system, posix_spawn while a connection is open" shared commands commands 200
 try "processes/daemon: a daemon that closes every descriptor" daemon

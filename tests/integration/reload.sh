@@ -227,7 +227,12 @@ try "reload: served to begin with" served
 try "reload/noticed: a file that is put in place of the old one" noticed mv
 try "reload/noticed: a file that is written over" noticed cp
 try "reload/noticed: a link that leads elsewhere" linked volume volume/mesh late
+try "reload/noticed: a link that leads elsewhere, in the program's first second" linked young volume/mesh early
+ln -s "$work/volume/mesh.ini" "$work/chain.ini"
+try "reload/noticed: a link to such a link" linked chain chain late
+try "reload/noticed: an older file that takes its place in the program's first second" noticed_early
 cp "$work/original.ini" "$work/server.ini"
+try "reload/noticed: a change before the program's first socket" noticed_before_first
 start asked server
 server=$spawned
 try "reload/asked: the first connection starts what can be asked" served
