@@ -104,6 +104,7 @@ static int begin(int fd, uint16_t port, struct snapshot *snapshot, const struct 
         return -1;
     }
     conn->port = port;
+    conn->connect_told = true;
     p->snapshot = snapshot;
     p->identity = identity;
     p->inbound = policy;

@@ -98,6 +98,7 @@ struct conn *conn_new(int fd, enum conn_state state)
     clean(conn);
     atomic_store(&conn->closing, false);
     conn->plain = false;
+    conn->connect_told = false;
     atomic_store(&conn->fds, 1);
     atomic_store(&conn->entries, 1);
     atomic_store(&conn->fd, fd);

@@ -96,8 +96,10 @@ struct registration {
 struct conn {
     _Atomic uint8_t state; /* enum conn_state */
     _Atomic bool closing;
-    bool spent;            /* FRESH: the kernel has yet to tell the error of a try that failed */
-    bool exact_listener;   /* LISTENING: port is known */
+    bool spent;          /* FRESH: the kernel has yet to tell the error of a try that failed */
+    bool exact_listener; /* LISTENING: port is known */
+    bool
+        connect_told; /* a further connect() is EISCONN; before, it is 0 once, as the kernel says after EINPROGRESS */
     bool plain;            /* it was let pass: a permissive port, and not for us */
     bool last;             /* closing: no other process has the description */
     uint16_t port;         /* LISTENING */

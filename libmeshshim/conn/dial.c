@@ -294,11 +294,11 @@ static int refuse_own(const struct service *service, const char *why)
 }
 
 /* A blocking connect: the socket is non-blocking only while we wait, by our own loop. */
-static int wait_for_it(struct conn *conn, int fd, int mode, const struct dialled *target)
+static int wait_for_it(struct conn *conn, int fd, int mode)
 {
     int result = pending_wait(conn, fd, true);
-    if (result == 0) /* the kernel is told that its non-blocking connect is over: the next one is EISCONN */
-        libc.connect(fd, (const struct sockaddr *)&target->address, target->length);
+    if (result == 0)
+        conn->connect_told = true;
     if (fdtable_get(fd) == conn)
         libc.fcntl(fd, F_SETFL, mode);
     if (conn_state(conn) == CONN_FAILED) {
@@ -315,7 +315,6 @@ int dial_connect(struct conn *conn, int fd, const struct sockaddr *address, sock
 {
     int mode = libc.fcntl(fd, F_GETFL, 0), error;
     bool async;
-    struct dialled target;
     struct buf why = BUF_INIT;
     struct pending *p = new_pending(snapshot, service, address, length, name);
     if (!p || !conn_share(conn)) {
@@ -350,7 +349,5 @@ int dial_connect(struct conn *conn, int fd, const struct sockaddr *address, sock
     lock_release(&conn->steps);
     if (async)
         return -EINPROGRESS;
-    memcpy(&target.address, address, length);
-    target.length = length;
-    return wait_for_it(conn, fd, mode, &target);
+    return wait_for_it(conn, fd, mode);
 }

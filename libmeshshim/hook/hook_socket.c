@@ -111,6 +111,13 @@ static int tell_failure(struct conn *conn, int fd, const struct sockaddr *addr, 
     return result;
 }
 
+static int connected_already(struct conn *conn)
+{
+    bool told = conn->connect_told;
+    conn->connect_told = true;
+    return told ? (int)as_result(-EISCONN) : 0;
+}
+
 int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
     const struct pending *p;
@@ -136,10 +143,11 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
     case CONN_CONNECTING:
     case CONN_SHAKING:
         p = conn->pending;
-        return p && !p->graced ? (int)as_result(-EALREADY) : libc.connect(fd, addr, len);
+        return p && !p->graced ? (int)as_result(-EALREADY) : connected_already(conn);
+    case CONN_ARRIVED:
     case CONN_OPEN:
-        return libc.connect(fd, addr, len); /* the kernel says 0 once after EINPROGRESS, then EISCONN */
-    case CONN_LISTENING:                    /* shut down, and used again */
+        return connected_already(conn);
+    case CONN_LISTENING: /* shut down, and used again */
     case CONN_FAILED:
         start_over(conn, fd);
         libc.connect(fd, &(struct sockaddr){ .sa_family = AF_UNSPEC }, sizeof(struct sockaddr));
