@@ -44,7 +44,7 @@ esac
 case $(basename "$B") in
 asan | tsan)
     if [[ $0 == */apps/* ]] || grep -qw curl "$0"; then
-        echo "skip $test_name whole programs are run by the plain build"
+        echo "skipped: whole programs are run by the plain build"
         rm -rf "$work"
         exit 77
     fi
