@@ -120,9 +120,10 @@ void script_epoll_edge_out_after_full(struct side *s)
         while (epoll_wait(ep, &(struct epoll_event){ 0 }, 1, NOTHING) == 1);
         tell(s, &total, sizeof total);
         say_epoll(ep, SOON);
-        while (stream.at < 1 << 20) {
-            char data[5000];
-            ssize_t sent;
+        /* The last write is one that went whole: after a part of one, a program goes on. */
+        ssize_t sent = 0;
+        char data[5000];
+        while (stream.at < 1 << 20 || sent != (ssize_t)sizeof data) {
             stream_make(&stream, data, sizeof data);
             sent = send(fd, data, sizeof data, 0);
             if (sent > 0)
