@@ -7,6 +7,8 @@ endif
 TEST_PACKAGES  := libcunit1-dev openssl curl nginx-light redis-server redis-tools wrk haproxy socat python3 nodejs \
                   valgrind clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck binutils procps \
                   apache2-utils lighttpd memcached iperf3 ncat
+# A test of one program says by itself what it needs: "# packages: NAME…" in its head.
+TEST_PACKAGES  += $(sort $(shell sed -n 's/^\# packages: //p' tests/*/*.sh))
 
 .PHONY: needs
 needs:
