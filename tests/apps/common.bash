@@ -104,3 +104,9 @@ relay() {
     spawn relay "$python" "$top/examples/demo/relay.py" "$relayed" "$1" "$work/wire"
     wait_port "$relayed"
 }
+
+# bystander: $work/bystander.ini, a mesh that concerns other ports: "mesh bystander PROGRAM" is to do what PROGRAM does alone.
+bystander() {
+    sed -e '/^\[inbound\]/,/^\[service/s/^mtls .*/mtls = off/' -e '/^allow/d' -e 's/^host .*/&\nport     = 1/' "$work/client.ini" \
+        >"$work/bystander.ini"
+}
