@@ -211,7 +211,7 @@ static void check_program(struct check *check)
 
     if (!check->program)
         return;
-    if (!program_look(check->program, &program, &why))
+    if (!program_judge(check->program, &program, &why))
         tell(check, BAD, "program: %s", buf_text(&why));
     else
         tell(check, GOOD, "program: %s%s%s can be meshed", program.path,

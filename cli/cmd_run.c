@@ -53,7 +53,7 @@ static bool prepare(const struct request *request, struct buf *why)
     char library[PATH_MAX], config[PATH_MAX];
     struct program program;
 
-    if (!program_look(request->program[0], &program, why)) {
+    if (!program_judge(request->program[0], &program, why)) {
         if (!request->force || !program.found)
             return false;
         complain("%s; running it all the same", buf_text(why));

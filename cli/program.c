@@ -3,12 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
-#include "elf_look.h"
+#include "base/program.h"
 
 #include "base/banned.h"
 
@@ -71,14 +69,11 @@ static char *env_program(char *rest)
 }
 
 /* The first line behind "#!": its program, and for env what env runs. */
-static bool script_interpreter(const unsigned char *data, size_t length, char out[PATH_MAX], struct buf *why)
+static bool script_interpreter(char *line, char out[PATH_MAX], struct buf *why)
 {
-    char line[256], *save, *interpreter, *rest;
-    size_t most = length - 2 < sizeof line - 1 ? length - 2 : sizeof line - 1;
+    char *save, *interpreter, *rest;
 
-    memcpy(line, data + 2, most);
-    line[most] = '\0';
-    line[strcspn(line, "\r\n")] = '\0';
+    line[strcspn(line, "\r")] = '\0';
     interpreter = strtok_r(line, " \t", &save);
     if (!interpreter) {
         buf_puts(why, "its first line is '#!' without an interpreter; mend it");
@@ -89,26 +84,20 @@ static bool script_interpreter(const unsigned char *data, size_t length, char ou
 }
 
 /* The dynamic loader ignores LD_PRELOAD for a program that gains privileges, or takes system directories only. */
-static bool judge_privileges(const char *path, struct buf *why)
+static bool judge_privileges(const char *path, enum program_gain gain, struct buf *why)
 {
-    const char *what = NULL;
-    struct stat st;
-
-    if (stat(path, &st) != 0)
-        return true;
-    if (st.st_mode & S_ISUID)
-        what = "is set-uid";
-    else if ((st.st_mode & S_ISGID) && (st.st_mode & S_IXGRP))
-        what = "is set-gid";
-    else if (getxattr(path, "security.capability", NULL, 0) > 0)
-        what = "has file capabilities";
-    if (!what)
+    static const char *const what[] = {
+        [GAINS_USER] = "is set-uid",
+        [GAINS_GROUP] = "is set-gid",
+        [GAINS_CAPABILITIES] = "has file capabilities",
+    };
+    if (gain == GAINS_NOTHING)
         return true;
     buf_printf(why,
                "%s %s, so the dynamic loader ignores LD_PRELOAD; run a copy without that (%s) as the right "
                "user, for "
                "instance from a service manager that grants the capability",
-               path, what, what[0] == 'h' ? "setcap -r" : "chmod ug-s");
+               path, what[gain], gain == GAINS_CAPABILITIES ? "setcap -r" : "chmod ug-s");
     return false;
 }
 
@@ -136,13 +125,17 @@ static bool judge_libc(const char *path, const struct elf_facts *facts, struct b
     return false;
 }
 
-static bool judge_elf(const char *path, const struct elf_facts *facts, struct buf *why)
+static bool judge_elf(const char *path, const struct program_file *file, struct buf *why)
 {
+    const struct elf_facts *facts = &file->elf;
     if (facts->is_32bit)
         buf_printf(why, "%s is a 32-bit program and the library is 64-bit; use a 64-bit build of it", path);
     else if (!facts->is_native)
         buf_printf(why, "%s is built for another processor (ELF machine %u); use a build for this one", path,
                    facts->machine);
+    else if (facts->is_damaged)
+        buf_printf(why, "%s is damaged: it is cut short, or its tables lie outside the file; install it anew",
+                   path);
     else if (!facts->is_program)
         buf_printf(why, "%s is an object file, not a program; give the program that is linked from it", path);
     else if (facts->is_go)
@@ -152,39 +145,21 @@ static bool judge_elf(const char *path, const struct elf_facts *facts, struct bu
             "nothing; use its own TLS or a sidecar proxy",
             path);
     else
-        return judge_libc(path, facts, why) && judge_privileges(path, why);
+        return judge_libc(path, facts, why) && judge_privileges(path, file->gain, why);
     return false;
 }
 
-struct content {
-    unsigned char *data; /* mapped; NULL for an empty file */
-    size_t length;
-};
-
-static bool content_map(struct content *content, const char *path, struct buf *why)
+static bool look_at(const char *path, struct program_file *file)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    void *map = NULL;
-    bool good = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-
-    if (good && st.st_size > 0)
-        map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    good = good && map != MAP_FAILED;
-    if (!good)
-        buf_printf(why, "cannot read %s (%s), so it cannot be judged; --force runs it all the same", path,
-                   strerror(errno));
-    else
-        *content = (struct content){ map, map ? (size_t)st.st_size : 0 };
-    if (fd >= 0)
-        close(fd);
-    return good;
-}
-
-static bool is_text(const struct content *content)
-{
-    size_t most = content->length < 128 ? content->length : 128;
-    return most > 0 && !memchr(content->data, '\0', most);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        memset(file, 0, sizeof *file);
+        file->error = errno;
+        return false;
+    }
+    program_look_at(fd, file);
+    close(fd);
+    return file->error == 0;
 }
 
 enum step { STEP_GOOD, STEP_BAD, STEP_FOLLOW };
@@ -192,27 +167,21 @@ enum step { STEP_GOOD, STEP_BAD, STEP_FOLLOW };
 /* One file on the way from a script to the program that runs it. */
 static enum step look_once(const char *path, char next[PATH_MAX], struct buf *why)
 {
-    struct content content = { NULL, 0 };
-    struct elf_facts facts;
-    enum step step = STEP_BAD;
+    struct program_file file;
 
-    if (!content_map(&content, path, why))
-        return STEP_BAD;
-    elf_look(content.data, content.length, &facts);
-    if (facts.is_elf)
-        step = judge_elf(path, &facts, why) ? STEP_GOOD : STEP_BAD;
-    else if (content.length > 2 && memcmp(content.data, "#!", 2) == 0)
-        step = script_interpreter(content.data, content.length, next, why) ? STEP_FOLLOW : STEP_BAD;
-    else if (is_text(&content)) /* execvp runs it by the shell */
-        step = snprintf(next, PATH_MAX, "/bin/sh") > 0 ? STEP_FOLLOW : STEP_BAD;
+    if (!look_at(path, &file))
+        buf_printf(why, "cannot read %s (%s), so it cannot be judged; --force runs it all the same", path,
+                   strerror(file.error));
+    else if (file.elf.is_elf)
+        return judge_elf(path, &file, why) ? STEP_GOOD : STEP_BAD;
+    else if (file.kind == PROGRAM_SCRIPT)
+        return script_interpreter(file.line, next, why) ? STEP_FOLLOW : STEP_BAD;
     else
         buf_printf(why, "%s is neither an ELF program nor a script; give the program itself", path);
-    if (content.data)
-        munmap(content.data, content.length);
-    return step;
+    return STEP_BAD;
 }
 
-bool program_look(const char *name, struct program *program, struct buf *why)
+bool program_judge(const char *name, struct program *program, struct buf *why)
 {
     char current[PATH_MAX], next[PATH_MAX];
 

@@ -14,6 +14,6 @@ struct program {
 };
 
 /* True where the library can be preloaded into it; else one sentence in `why`: what is in the way and what to do. */
-bool program_look(const char *name, struct program *program, struct buf *why);
+bool program_judge(const char *name, struct program *program, struct buf *why);
 
 #endif

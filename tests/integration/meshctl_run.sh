@@ -87,9 +87,9 @@ bytes() {
     cp dynamic big-endian && patch big-endian 5 '\002'
     refused big-endian 'another processor' ./big-endian
     head -c 60 dynamic >cut-short && chmod +x cut-short
-    refused cut-short 'another processor' ./cut-short
+    refused cut-short 'is damaged' ./cut-short
     head -c 64 dynamic >header && chmod +x header
-    refused header-alone 'linked statically' ./header
+    refused header-alone 'is damaged' ./header
     printf '\001\002\000\003binary' >rubbish && chmod +x rubbish
     refused rubbish 'neither an ELF program nor a script' ./rubbish
 }
