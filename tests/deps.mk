@@ -9,6 +9,8 @@ TEST_PACKAGES  := libcunit1-dev openssl curl nginx-light redis-server redis-tool
                   apache2-utils lighttpd memcached iperf3 ncat
 # A test of one program says by itself what it needs: "# packages: NAME…" in its head.
 TEST_PACKAGES  += $(sort $(shell sed -n 's/^\# packages: //p' tests/*/*.sh))
+# Likewise "# npm: PACKAGE@VERSION" for what Debian is too old for; it is kept in $(B)/npm.
+NPM_PACKAGES   := $(sort $(shell sed -n 's/^\# npm: //p' tests/*/*.sh))
 
 .PHONY: needs
 needs:
@@ -19,5 +21,6 @@ needs:
 	if [ -n "$$missing" ]; then \
 	    echo "make: headers not found:$$missing. Install them with: make deps   (or: sudo apt-get install $(BUILD_PACKAGES))" >&2; exit 1; fi
 
-deps: ## install what building and testing need (apt; sudo only when not root)
+deps: ## install what building and testing need (apt and npm; sudo only when not root)
 	@tests/deps $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	@tests/deps_npm $(B)/npm $(NPM_PACKAGES)
