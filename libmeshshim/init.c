@@ -11,8 +11,8 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "conn/arena.h"
 #include "conn/conn.h"
+#include "conn/family.h"
 #include "conn/fdtable.h"
 #include "conn/mesh.h"
 #include "conn/names.h"
@@ -55,20 +55,20 @@ void start_service(void)
     errno = saved;
 }
 
-void start_after_fork(void)
+void start_after_fork(int slot)
 {
     int saved = errno;
     lock_forget_thread();
     process_init();
     mesh_after_fork();
     names_after_fork();
-    arena_after_fork();
+    family_after_fork();
     pending_after_fork();
     readiness_after_fork();
     stats_after_fork();
     admin_after_fork();
     atomic_store(&service, 0);
-    conn_after_fork_in_child(getpid());
+    conn_after_fork_in_child(slot);
     errno = saved;
 }
 

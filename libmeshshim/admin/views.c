@@ -36,15 +36,16 @@ static void add_connection(struct json_stream *json, struct conn *conn)
     if (state == CONN_LISTENING)
         json_add_uint(json, "port", conn->port);
     if (state == CONN_OPEN) {
+        const struct about *about = &conn->shared->about;
         json_add_string(json, "direction", conn->shared->inbound ? "inbound" : "outbound");
-        json_add_string(json, "service", conn->service ? conn->service : "");
-        json_add_string(json, "peer", conn->peer_id ? conn->peer_id : "");
+        json_add_string(json, "service", about->service);
+        json_add_string(json, "peer", about->peer);
         json_add_string(json, "security", "mutual_tls");
         json_add_string(json, "record_layer", "user");
         json_add_uint(json, "records_sent", conn->shared->tx.keys.seq);
         json_add_uint(json, "records_received", conn->shared->rx.keys.seq);
-        json_add_uint(json, "age_ms", (uint64_t)(clock_ms() - conn->opened_ms));
-        json_add_string(json, "address", conn->address ? conn->address : "");
+        json_add_uint(json, "age_ms", (uint64_t)(clock_ms() - about->opened_ms));
+        json_add_string(json, "address", about->address);
     }
     json_end_object(json);
 }

@@ -27,6 +27,11 @@ bool process_is_unseen_child(void)
     return marker && *marker == 0;
 }
 
+pid_t process_id(void)
+{
+    return process_is_unseen_child() ? getpid() : self;
+}
+
 bool process_is_borrowed(void)
 {
     return marker && *marker != 0 && getpid() != self;

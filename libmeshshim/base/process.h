@@ -6,9 +6,12 @@
 #define MESHSHIM_PROCESS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* Once, at start-up, and in every forked child. */
 void process_init(void);
+/* This process' id, without asking the kernel; in a vfork child its parent's, whose memory it works in. */
+pid_t process_id(void);
 /* True in a copy of the process that process_init has not seen. One load. */
 bool process_is_unseen_child(void);
 /* True in a vfork child: hands off. Asks the kernel for the process id. */

@@ -3,23 +3,19 @@
 
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/banned.h"
 #include "base/lock.h"
+#include "conn/family.h"
 
-enum { CHUNK = 1 << 20, SMALLEST_SHIFT = 9, CLASSES = 9, CHUNKS = 16384 }; /* 512 B … 128 KiB */
+enum { CHUNK = FAMILY_CHUNK, SMALLEST_SHIFT = 9, CLASSES = 9, UNIT = 64 }; /* 512 B … 128 KiB */
 
 struct chunk {
     struct lock lock;
+    uint32_t index;
     uint32_t used;               /* bytes handed out so far, this header included */
     uint32_t free_list[CLASSES]; /* offset of the first free piece, 0: none */
 };
-
-/* Private to a process, inherited by its children with the mappings themselves. */
-static struct chunk *chunks[CHUNKS];
-static size_t chunk_count;
-static struct lock chunks_lock;
 
 static int class_of(size_t size)
 {
@@ -29,31 +25,26 @@ static int class_of(size_t size)
     return shift - SMALLEST_SHIFT;
 }
 
-static struct chunk *map_chunk(void)
+static struct chunk *chunk_at(uint32_t index)
 {
-    /* Aligned to its own size, so that a piece finds its chunk by masking. */
-    uint8_t *at =
-        mmap(NULL, 2 * CHUNK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    uint8_t *aligned;
-    if (at == MAP_FAILED)
-        return NULL;
-    aligned = (uint8_t *)(((uintptr_t)at + CHUNK - 1) & ~(uintptr_t)(CHUNK - 1));
-    if (aligned > at)
-        munmap(at, (size_t)(aligned - at));
-    munmap(aligned + CHUNK, (size_t)(at + CHUNK - aligned));
-    madvise(aligned, CHUNK, MADV_DONTDUMP); /* keys do not belong in core files */
-    ((struct chunk *)(void *)aligned)->used = 512;
-    return (struct chunk *)(void *)aligned;
+    return family_at((uint64_t)index * CHUNK);
+}
+
+static struct chunk *chunk_of(const void *memory)
+{
+    return (struct chunk *)((uintptr_t)memory & ~(uintptr_t)(CHUNK - 1));
 }
 
 static void *take_from(struct chunk *chunk, int class)
 {
     size_t size = (size_t)1 << (class + SMALLEST_SHIFT);
     uint8_t *base = (uint8_t *)chunk, *piece = NULL;
-    if (lock_take(&chunk->lock) == LOCK_MINE)
+    uint32_t freed;
+    if (!chunk || lock_take(&chunk->lock) == LOCK_MINE)
         return NULL;
-    if (chunk->free_list[class]) {
-        piece = base + chunk->free_list[class];
+    freed = chunk->free_list[class];
+    if (freed && freed + size <= CHUNK) {
+        piece = base + freed;
         memcpy(&chunk->free_list[class], piece, sizeof(uint32_t));
         memset(piece, 0, sizeof(uint32_t));
     } else if (chunk->used + size <= CHUNK) {
@@ -64,24 +55,42 @@ static void *take_from(struct chunk *chunk, int class)
     return piece;
 }
 
+/* One more, unless another thread or process has just made one. */
+static bool grow(uint32_t seen)
+{
+    struct chunk *fresh;
+    bool done = true;
+    if (lock_take(&family->growth) == LOCK_MINE)
+        return false;
+    if (atomic_load(&family->chunks) == seen) {
+        fresh = chunk_at(seen);
+        done = fresh != NULL;
+        if (fresh) {
+            fresh->index = seen;
+            fresh->used = 512;
+            atomic_store(&family->chunks, seen + 1);
+        }
+    }
+    lock_release(&family->growth);
+    return done;
+}
+
 void *arena_alloc(size_t size)
 {
     int class = class_of(size);
-    void *piece = NULL;
-    if (class >= CLASSES || lock_take(&chunks_lock) == LOCK_MINE)
+    if (class >= CLASSES || !family_begin())
         return NULL;
-    /* Newest first: it is the one with room, unless connections come and go, when any has. */
-    for (size_t i = chunk_count; i > 0 && !piece; i--)
-        piece = take_from(chunks[i - 1], class);
-    if (!piece && chunk_count < CHUNKS) {
-        struct chunk *fresh = map_chunk();
-        if (fresh) {
-            chunks[chunk_count++] = fresh;
-            piece = take_from(fresh, class);
+    for (;;) {
+        uint32_t seen = atomic_load(&family->chunks);
+        /* Newest first: it is the one with room, unless connections come and go, when any has. */
+        for (uint32_t i = seen; i > 1; i--) {
+            void *piece = take_from(chunk_at(i - 1), class);
+            if (piece)
+                return piece;
         }
+        if (!grow(seen))
+            return NULL;
     }
-    lock_release(&chunks_lock);
-    return piece;
 }
 
 void arena_free(void *memory, size_t size)
@@ -91,7 +100,7 @@ void arena_free(void *memory, size_t size)
     uint32_t offset;
     if (!memory)
         return;
-    chunk = (struct chunk *)((uintptr_t)memory & ~(uintptr_t)(CHUNK - 1));
+    chunk = chunk_of(memory);
     offset = (uint32_t)((uintptr_t)memory - (uintptr_t)chunk);
     explicit_bzero(memory, size);
     if (lock_take(&chunk->lock) == LOCK_MINE)
@@ -101,7 +110,21 @@ void arena_free(void *memory, size_t size)
     lock_release(&chunk->lock);
 }
 
-void arena_after_fork(void)
+arena_ref arena_ref_of(const void *memory)
 {
-    chunks_lock = (struct lock){ 0 };
+    const struct chunk *chunk = chunk_of(memory);
+    if (!memory)
+        return 0;
+    return (arena_ref)(((uint64_t)chunk->index * CHUNK + ((uintptr_t)memory - (uintptr_t)chunk)) / UNIT);
+}
+
+void *arena_at(arena_ref ref)
+{
+    return ref < CHUNK / UNIT ? NULL : family_at((uint64_t)ref * UNIT);
+}
+
+void arena_drop(arena_ref *ref, size_t size)
+{
+    arena_free(arena_at(*ref), size);
+    *ref = 0;
 }

@@ -1,19 +1,25 @@
 /*
- * Memory shared across fork: what belongs to an open file description, as the kernel's own socket state does.
- *
- * Chunks are anonymous shared mappings, so a pointer into one means the same in a parent and its forked children. Each chunk carries
- * its own lock and free lists: whoever drops the last reference gives the memory back, whichever process that is.
+ * Allocation from the family's memory. Chunks carry their own lock and free lists: whoever drops the last reference gives the
+ * memory back, whichever process that is. A chunk is never unmapped, and a piece keeps its size class for ever.
  */
 #ifndef MESHSHIM_ARENA_H
 #define MESHSHIM_ARENA_H
 
 #include <stddef.h>
+#include <stdint.h>
+
+/* A piece by its place in the family's memory, the same in every process; 0: none. */
+typedef uint32_t arena_ref;
 
 /* Zeroed memory of at least `size` bytes (at most 128 KiB), aligned to 64; NULL when there is none. */
 void *arena_alloc(size_t size);
 /* `size` as given to arena_alloc; wipes it. NULL is allowed. */
 void arena_free(void *memory, size_t size);
-/* In a forked child, before anything else of this module. */
-void arena_after_fork(void);
+
+arena_ref arena_ref_of(const void *memory);
+/* NULL for 0, and for what cannot be (or cannot be mapped). */
+void *arena_at(arena_ref ref);
+/* Frees what `*ref` refers to, and forgets it. */
+void arena_drop(arena_ref *ref, size_t size);
 
 #endif

@@ -3,16 +3,13 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/banned.h"
-#include "conn/arena.h"
 #include "conn/fdtable.h"
-#include "conn/holders.h"
 #include "conn/pending.h"
 #include "conn/side.h"
+#include "conn/slots.h"
 #include "conn/stream.h"
-#include "tls/record.h"
 
 enum { PER_CHUNK = 256, CHUNKS = 1 << 12 };
 
@@ -84,9 +81,7 @@ static void clean(struct conn *conn)
     conn->snapshot = NULL;
     conn->registrations = NULL;
     conn->registration_count = conn->registration_room = 0;
-    conn->peer_id = conn->service = conn->address = NULL;
     conn->dialled = NULL;
-    conn->opened_ms = 0;
     conn->last = false;
 }
 
@@ -112,13 +107,9 @@ struct conn *conn_new(int fd, enum conn_state state)
 
 bool conn_share(struct conn *conn)
 {
-    if (conn->shared)
-        return true;
-    conn->shared = arena_alloc(sizeof *conn->shared);
     if (!conn->shared)
-        return false;
-    holders_join(conn->shared, getpid());
-    return true;
+        conn->shared = shared_new(atomic_load(&conn->fd));
+    return conn->shared != NULL;
 }
 
 bool conn_add_fd(struct conn *conn, int fd)
@@ -134,14 +125,6 @@ bool conn_add_fd(struct conn *conn, int fd)
 
 /* ---- the end ---- */
 
-static void free_shared(struct shared *shared)
-{
-    arena_free(shared->rx.carry, RECORD_MOST);
-    arena_free(shared->rx.kept, shared->rx.kept_room);
-    arena_free(shared->tx.residue, RECORD_MOST);
-    arena_free(shared, sizeof *shared); /* wipes the keys */
-}
-
 static void release(struct conn *conn)
 {
     struct shared *shared = conn->shared;
@@ -153,12 +136,9 @@ static void release(struct conn *conn)
     aead_free(conn->rx_aead);
     aead_free(conn->tx_aead);
     free(conn->registrations);
-    free(conn->peer_id);
-    free(conn->service);
-    free(conn->address);
     free(conn->dialled);
     if (shared && conn->last)
-        free_shared(shared);
+        shared_free(shared);
     clean(conn);
 }
 
@@ -237,7 +217,7 @@ bool conn_leave(struct conn *conn, int fd)
         return true;
     }
     pending_abandon(conn);
-    conn->last = conn->shared && holders_leave(conn->shared, getpid());
+    conn->last = conn->shared && shared_leave(conn->shared);
     if (conn->last && conn_state(conn) == CONN_OPEN) {
         stream_finish(conn, fd);
         stream_drain_control(conn, fd);
@@ -281,7 +261,7 @@ void conn_forget(struct conn *conn)
             atomic_fetch_sub(&conn->entries, 1);
         }
     }
-    conn->last = conn->shared && holders_leave(conn->shared, getpid());
+    conn->last = conn->shared && shared_leave(conn->shared);
     atomic_store(&conn->closing, true);
 }
 
@@ -302,50 +282,59 @@ void conn_each(void (*each)(struct conn *conn, void *context), void *context)
     }
 }
 
-static void each_holder(void (*change)(struct shared *, pid_t), pid_t pid)
+static void each_shared(void (*change)(struct shared *, int), int slot)
 {
     uint32_t n = __atomic_load_n(&made, __ATOMIC_ACQUIRE);
     for (uint32_t i = 0; i < n; i++) {
         struct conn *conn = conn_at(i);
         if (conn_state(conn) != CONN_FREE && conn->shared && !atomic_load(&conn->closing))
-            change(conn->shared, pid);
+            change(conn->shared, slot);
     }
 }
 
-void conn_before_fork(void)
+int conn_before_fork(void)
 {
-    each_holder(holders_expect_child, 0);
+    int slot;
+    if (!family_begin())
+        return -1;
+    slots_sweep(shared_bury);
+    slot = slots_reserve();
+    each_shared(shared_add, slot);
+    return slot;
 }
 
-void conn_fork_failed(void)
+void conn_fork_failed(int slot)
 {
-    each_holder(holders_no_child, 0);
+    if (slot < 0)
+        return;
+    each_shared(shared_remove, slot);
+    slots_release(slot);
 }
 
-void conn_after_fork_in_parent(pid_t child)
+void conn_after_fork_in_parent(int slot, pid_t child)
 {
-    each_holder(holders_child_is, child);
+    slots_born(slot, child);
 }
 
-void conn_after_fork_in_child(pid_t child)
+void conn_after_fork_in_child(int slot)
 {
     uint32_t n = made;
     pool = (struct lock){ 0 };
     for (uint32_t i = 0; i < n; i++)
         conn_at(i)->steps = (struct lock){ 0 };
-    each_holder(holders_child_is, child);
+    if (family && !slots_claim(slot))
+        each_shared(shared_add, slots_own());
 }
 
 void conn_goodbye_all(void)
 {
     uint32_t n = __atomic_load_n(&made, __ATOMIC_ACQUIRE);
-    pid_t self = getpid();
     for (uint32_t i = 0; i < n; i++) {
         struct conn *conn = conn_at(i);
         int fd = atomic_load(&conn->fd);
         if (conn_state(conn) != CONN_OPEN || fdtable_get(fd) != conn)
             continue;
-        if (holders_leave(conn->shared, self)) {
+        if (shared_leave(conn->shared)) {
             stream_finish(conn, fd);
             stream_drain_control(conn, fd);
         }

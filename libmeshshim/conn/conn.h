@@ -1,7 +1,7 @@
 /*
  * A TCP connection of the program, from socket() to the last close.
  *
- * struct shared is what belongs to the open file description: it lives in memory shared across fork. struct conn is one
+ * struct shared is what belongs to the open file description: it lives in the family's memory (shared.h). struct conn is one
  * process' view of it. Memory of both is never unmapped, so a thread that loses a race against close() sees a recycled
  * object, notices, and goes on; it never touches freed memory.
  *
@@ -25,8 +25,9 @@
 #include <sys/types.h>
 
 #include "base/lock.h"
+#include "conn/shared.h"
 #include "stats/stats.h"
-#include "tls/keys.h"
+#include "tls/aead.h"
 
 enum conn_state {
     CONN_FREE,
@@ -37,51 +38,6 @@ enum conn_state {
     CONN_SHAKING,    /* in the TLS handshake */
     CONN_OPEN,
     CONN_FAILED
-};
-
-enum { HOLDERS = 32 };
-
-/* One direction of an established connection. */
-struct receiving {
-    struct lock lock;
-    _Atomic bool asleep; /* the lock's owner may be waiting in the kernel */
-    bool held;           /* the last byte of an opened record is still in the kernel */
-    bool ended;          /* close_notify was read, or the program shut reading down: end of file */
-    bool reset_told;     /* the program has seen ECONNRESET: what follows is end of file, as in the kernel */
-    uint32_t empty;      /* records without data in a row */
-    int error;           /* errno that every further read gets */
-    struct keys keys;
-    uint8_t *carry; /* ciphertext of a record that has not come whole; arena, RECORD_MOST */
-    uint32_t carry_length;
-    uint8_t *kept; /* plaintext that the program has not taken; arena, kept_room */
-    uint32_t kept_room, kept_at, kept_length;
-    uint32_t low_water; /* SO_RCVLOWAT, when above 1 */
-};
-
-struct sending {
-    struct lock lock;
-    _Atomic bool asleep;
-    bool closed; /* close_notify is out */
-    bool owed;   /* one committed byte has not been reported as sent */
-    uint8_t owed_byte;
-    bool nagle; /* the program has Nagle on: its first bytes must not wait for our Finished's ACK */
-    _Atomic bool update_due; /* the peer asked for a key update */
-    int error;
-    struct keys keys;
-    uint8_t *residue; /* ciphertext of a committed record that the kernel did not take; arena, RECORD_MOST */
-    uint32_t residue_at, residue_length;
-    _Atomic int64_t asked_ns; /* when the last byte went out (outbound) or came in (inbound), 0: answered */
-};
-
-struct shared {
-    _Alignas(64) struct receiving rx;
-    _Alignas(64) struct sending tx;
-    _Alignas(64) struct lock holders_lock;
-    pid_t holder[HOLDERS];   /* processes that have it open */
-    bool crowded;            /* more than HOLDERS: assume that somebody still has it */
-    _Atomic int established; /* 0: no; 1: keys are valid */
-    _Atomic pid_t shaker;    /* the process that drives the handshake */
-    bool inbound, tolerate_truncation;
 };
 
 struct pending; /* conn/pending.h: everything that ends with the handshake */
@@ -121,9 +77,7 @@ struct conn {
     struct snapshot *snapshot;
     struct registration *registrations;
     uint16_t registration_count, registration_room;
-    struct conn *next;                 /* free list */
-    char *peer_id, *service, *address; /* for /connections; NULL until open */
-    int64_t opened_ms;
+    struct conn *next;       /* free list */
     struct dialled *dialled; /* what the program asked for, where it got another endpoint */
 };
 
@@ -159,17 +113,26 @@ static inline bool conn_is_pending(const struct conn *conn)
     return state >= CONN_CONNECTING && state <= CONN_SHAKING;
 }
 
+/* Whose identity was proved, for the log. */
+static inline const char *conn_peer(const struct conn *conn)
+{
+    return conn->shared->about.peer[0] ? conn->shared->about.peer : "the peer";
+}
+
 /*
  * Is what was looked up before a lock was taken still so? Asked with a direction's lock held, which keeps the connection from being
  * recycled; before that it may have been, to another one, even under the same number, that is not open yet and has no keys.
  */
 bool conn_is_current(const struct conn *conn, int fd, const struct shared *shared);
 
-/* Around fork: the child becomes a holder of everything that this process holds. */
-void conn_before_fork(void);
-void conn_fork_failed(void);
-void conn_after_fork_in_child(pid_t child);
-void conn_after_fork_in_parent(pid_t child);
+/*
+ * Around fork: the child holds everything that this process holds. Before: a slot for it, which the other three are given back
+ * (-1 where there is none, or where nobody has announced the child).
+ */
+int conn_before_fork(void);
+void conn_fork_failed(int slot);
+void conn_after_fork_in_parent(int slot, pid_t child);
+void conn_after_fork_in_child(int slot);
 /* At the process' end: says goodbye on what nobody else holds. */
 void conn_goodbye_all(void);
 /* Calls `each` for every connection of this process, for /connections. */

@@ -13,14 +13,20 @@
 
 enum { KEEP_MOST = 96 * 1024 }; /* for MSG_PEEK and FIONREAD */
 
+const uint8_t *reading_kept(const struct receiving *rx)
+{
+    const uint8_t *kept = arena_at(rx->kept);
+    return kept + rx->kept_at;
+}
+
 bool reading_make_room(struct receiving *rx, size_t more)
 {
     /* Never in the arena's class of struct shared, whose memory must stay of its kind: see conn.h. */
     size_t need = rx->kept_length + more < 4096 ? 4096 : rx->kept_length + more;
-    uint8_t *bigger;
-    if (rx->kept && rx->kept_room >= need) {
+    uint8_t *kept = arena_at(rx->kept), *bigger;
+    if (kept && rx->kept_room >= need) {
         if (rx->kept_at + rx->kept_length + more > rx->kept_room) {
-            memmove(rx->kept, rx->kept + rx->kept_at, rx->kept_length);
+            memmove(kept, kept + rx->kept_at, rx->kept_length);
             rx->kept_at = 0;
         }
         return true;
@@ -28,10 +34,10 @@ bool reading_make_room(struct receiving *rx, size_t more)
     bigger = arena_alloc(need);
     if (!bigger)
         return false;
-    if (rx->kept_length)
-        memcpy(bigger, rx->kept + rx->kept_at, rx->kept_length);
-    arena_free(rx->kept, rx->kept_room);
-    rx->kept = bigger;
+    if (kept && rx->kept_length)
+        memcpy(bigger, kept + rx->kept_at, rx->kept_length);
+    arena_drop(&rx->kept, rx->kept_room);
+    rx->kept = arena_ref_of(bigger);
     rx->kept_at = 0;
     rx->kept_room = (uint32_t)need;
     return true;
@@ -65,14 +71,13 @@ void reading_release_held(struct reading *r)
 void reading_take_kept(struct reading *r, struct iov *out)
 {
     struct receiving *rx = r->rx;
-    size_t n = iov_fill(out, rx->kept + rx->kept_at, rx->kept_length);
+    size_t n = iov_fill(out, reading_kept(rx), rx->kept_length);
     r->done += n;
     rx->kept_at += (uint32_t)n;
     rx->kept_length -= (uint32_t)n;
     if (rx->kept_length > 0)
         return;
-    arena_free(rx->kept, rx->kept_room);
-    rx->kept = NULL;
+    arena_drop(&rx->kept, rx->kept_room);
     rx->kept_at = rx->kept_room = 0;
     if (out->left == 0)
         reading_release_held(r);
@@ -122,8 +127,7 @@ static bool next_is_whole(struct reading *r)
 int reading_keep_until(struct reading *r, size_t want, int first_flags)
 {
     struct receiving *rx = r->rx;
-    memcpy(r->cipher, rx->carry ? rx->carry : r->cipher, rx->carry_length);
-    r->length = rx->carry_length;
+    reading_load_carry(r);
     if (want > KEEP_MOST)
         want = KEEP_MOST;
     while (rx->kept_length < want && !rx->ended && !rx->error) {
@@ -159,6 +163,6 @@ ssize_t reading_peek(struct reading *r, struct iov *out)
         reading_save_carry(r, 0);
     }
     if (rx->kept_length > 0)
-        return (ssize_t)iov_fill(out, rx->kept + rx->kept_at, rx->kept_length);
+        return (ssize_t)iov_fill(out, reading_kept(rx), rx->kept_length);
     return result;
 }

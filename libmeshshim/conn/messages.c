@@ -17,14 +17,9 @@ int reading_fail(struct reading *r, int error, int alert)
     return -error;
 }
 
-static const char *peer_name(const struct conn *conn)
-{
-    return conn->peer_id ? conn->peer_id : "the peer";
-}
-
 int reading_fail_protocol(struct reading *r, int alert)
 {
-    log_warn("%s: cut off: what it sent is not a valid TLS record (%s)", peer_name(r->conn),
+    log_warn("%s: cut off: what it sent is not a valid TLS record (%s)", conn_peer(r->conn),
              record_alert_name((uint8_t)alert));
     atomic_fetch_add_explicit(&r->conn->counters->failed[FAILURE_PROTOCOL], 1, memory_order_relaxed);
     return reading_fail(r, ECONNRESET, alert);
@@ -42,7 +37,7 @@ int reading_kernel_end(struct reading *r)
     }
     log_warn("%s: the connection ended without close_notify: truncated, or its program died "
              "(tolerate_truncation = yes takes this as a clean end)",
-             peer_name(r->conn));
+             conn_peer(r->conn));
     rx->error = ECONNRESET;
     return -ECONNRESET;
 }
@@ -69,11 +64,11 @@ int reading_alert(struct reading *r, const uint8_t *body, size_t length)
     if (handshake_alert_refuses_us(body[1])) {
         log_error("%s does not accept our certificate (alert %s): check its allow list, its trust bundle and "
                   "our certificate's dates",
-                  peer_name(r->conn), record_alert_name(body[1]));
+                  conn_peer(r->conn), record_alert_name(body[1]));
         atomic_fetch_add_explicit(&r->conn->counters->failed[FAILURE_IDENTITY], 1, memory_order_relaxed);
         return reading_fail(r, EACCES, -1);
     }
-    log_warn("%s ended the connection with the alert %s", peer_name(r->conn), record_alert_name(body[1]));
+    log_warn("%s ended the connection with the alert %s", conn_peer(r->conn), record_alert_name(body[1]));
     return reading_fail(r, ECONNRESET, -1);
 }
 

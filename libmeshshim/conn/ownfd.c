@@ -27,6 +27,17 @@ static int high_place(void)
     return limit.rlim_cur > 2 * OWN ? (int)limit.rlim_cur - OWN : 3;
 }
 
+void ownfd_adopt(int fd)
+{
+    for (int i = 0; i < OWN; i++) {
+        int empty = 0;
+        if (atomic_compare_exchange_strong(&own[i], &empty, fd + 1)) {
+            atomic_fetch_add(&own_count, 1);
+            break;
+        }
+    }
+}
+
 int ownfd_keep(int fd)
 {
     int high;
@@ -37,13 +48,7 @@ int ownfd_keep(int fd)
         libc.close(fd);
         fd = high;
     }
-    for (int i = 0; i < OWN; i++) {
-        int empty = 0;
-        if (atomic_compare_exchange_strong(&own[i], &empty, fd + 1)) {
-            atomic_fetch_add(&own_count, 1);
-            break;
-        }
-    }
+    ownfd_adopt(fd);
     return fd;
 }
 

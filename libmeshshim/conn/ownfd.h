@@ -6,6 +6,8 @@
 
 /* Moves `fd` out of the program's way and remembers it; returns the new number (or fd itself where there is no room). */
 int ownfd_keep(int fd);
+/* Remembers one that stays where it is. */
+void ownfd_adopt(int fd);
 /* Closes one of ours. */
 void ownfd_drop(int fd);
 bool ownfd_is(int fd);

@@ -123,6 +123,8 @@ void pending_begin(struct conn *conn, struct pending *p)
     p->conn = conn;
     p->held = true;
     conn->pending = p;
+    if (atomic_load(&conn->shared->shaker) == 0)
+        atomic_store(&conn->shared->failed, 0); /* of an earlier try on the same socket */
     conn->shared->inbound = p->inbound != NULL;
     conn->shared->tolerate_truncation =
         p->inbound ? p->inbound->tolerate_truncation : p->dial.service->tolerate_truncation;

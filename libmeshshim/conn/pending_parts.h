@@ -26,7 +26,9 @@ void steps_grant_grace(struct conn *conn);
 enum pending_result settle_open(struct conn *conn);
 /* Not for us after all: the program gets its socket back as it is. */
 enum pending_result settle_plain(struct conn *conn);
-/* Another process of the family has finished the handshake: its keys are ours too. */
+/* Another process of the family has finished the handshake: its keys are ours too (true), or its failure. */
 bool settle_adopt(struct conn *conn);
+/* The connection's counters; `is_own`: this process made the handshake, and counts the connection. */
+void settle_count(struct conn *conn, bool is_own);
 
 #endif

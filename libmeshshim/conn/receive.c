@@ -66,7 +66,7 @@ int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bo
     if (keep) {
         if (!reading_make_room(rx, room + 1))
             return reading_fail(r, ENOMEM, ALERT_INTERNAL_ERROR);
-        span = (struct iovec){ rx->kept + rx->kept_at + rx->kept_length, room };
+        span = (struct iovec){ (uint8_t *)arena_at(rx->kept) + rx->kept_at + rx->kept_length, room };
         to = iov_of(&span, 1);
     } else {
         to = *out;
@@ -108,6 +108,14 @@ int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bo
     }
 }
 
+void reading_load_carry(struct reading *r)
+{
+    const uint8_t *carry = r->rx->carry_length ? arena_at(r->rx->carry) : NULL;
+    r->length = carry ? r->rx->carry_length : 0;
+    if (carry)
+        memcpy(r->cipher, carry, r->length);
+}
+
 int reading_save_carry(struct reading *r, size_t at)
 {
     struct receiving *rx = r->rx;
@@ -115,14 +123,13 @@ int reading_save_carry(struct reading *r, size_t at)
     if (n > RECORD_MOST) /* never: whole records have been opened, and what is left is a part of one */
         return reading_fail(r, ECONNRESET, ALERT_INTERNAL_ERROR);
     if (n == 0) {
-        arena_free(rx->carry, RECORD_MOST);
-        rx->carry = NULL;
+        arena_drop(&rx->carry, RECORD_MOST);
     } else {
         if (!rx->carry)
-            rx->carry = arena_alloc(RECORD_MOST);
+            rx->carry = arena_ref_of(arena_alloc(RECORD_MOST));
         if (!rx->carry)
             return reading_fail(r, ENOMEM, ALERT_INTERNAL_ERROR);
-        memcpy(rx->carry, r->cipher + at, n);
+        memcpy(arena_at(rx->carry), r->cipher + at, n);
     }
     rx->carry_length = (uint32_t)n;
     return 0;
@@ -208,8 +215,7 @@ static ssize_t end_read(struct reading *r, int result)
 static ssize_t read_records(struct reading *r, struct iov *out)
 {
     struct receiving *rx = r->rx;
-    memcpy(r->cipher, rx->carry ? rx->carry : r->cipher, rx->carry_length);
-    r->length = rx->carry_length;
+    reading_load_carry(r);
     for (;;) {
         int flags, result;
         if (!fdtable_is(r->fd, r->conn)) /* closed while we slept: the number may be another socket's */

@@ -24,11 +24,15 @@ bool reading_aead(struct conn *conn);
 int reading_fetch(struct reading *r, size_t target, int flags);
 /* Opens the record of `total` bytes at r->cipher + at into `out`, or, where `keep`, behind what is kept. */
 int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bool keep);
+/* What has come of a record goes to the scratch's start, and back from `at`. */
+void reading_load_carry(struct reading *r);
 int reading_save_carry(struct reading *r, size_t at);
 
 /* kept.c */
 /* Room for `more` bytes behind what is kept. */
 bool reading_make_room(struct receiving *rx, size_t more);
+/* The kept_length bytes that wait. */
+const uint8_t *reading_kept(const struct receiving *rx);
 void reading_set_low_water(int fd, const struct receiving *rx);
 void reading_set_held(struct reading *r, bool held);
 /* The byte that marked kept plaintext leaves the kernel with the last of it. */

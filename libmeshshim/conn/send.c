@@ -44,10 +44,10 @@ bool writing_aead(struct conn *conn)
 bool writing_keep_residue(struct sending *tx, const uint8_t *rest, size_t n)
 {
     if (!tx->residue)
-        tx->residue = arena_alloc(RECORD_MOST);
+        tx->residue = arena_ref_of(arena_alloc(RECORD_MOST));
     if (!tx->residue)
         return false;
-    memcpy(tx->residue, rest, n);
+    memcpy(arena_at(tx->residue), rest, n);
     tx->residue_at = 0;
     tx->residue_length = (uint32_t)n;
     return true;
@@ -58,14 +58,14 @@ int writing_push_residue(struct writing *w, int flags)
 {
     struct sending *tx = w->tx;
     while (tx->residue_length > 0) {
-        ssize_t put = writing_send(w, tx->residue + tx->residue_at, tx->residue_length, flags);
+        ssize_t put =
+            writing_send(w, (uint8_t *)arena_at(tx->residue) + tx->residue_at, tx->residue_length, flags);
         if (put < 0)
             return (int)put;
         tx->residue_at += (uint32_t)put;
         tx->residue_length -= (uint32_t)put;
     }
-    arena_free(tx->residue, RECORD_MOST);
-    tx->residue = NULL;
+    arena_drop(&tx->residue, RECORD_MOST);
     return 0;
 }
 
@@ -137,7 +137,7 @@ int writing_settle_owed(struct writing *w, struct iov *in)
     if (*(const uint8_t *)first.iov_base != w->tx->owed_byte) {
         log_error("%s: the program sent other bytes than those of which it had offered a part; the "
                   "connection is ended",
-                  w->conn->peer_id ? w->conn->peer_id : "the peer");
+                  conn_peer(w->conn));
         w->tx->error = ECONNRESET;
         libc.shutdown(w->fd, SHUT_RDWR);
         return -ECONNRESET;

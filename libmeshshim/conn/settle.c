@@ -55,6 +55,8 @@ void pending_fail(struct conn *conn, enum stats_failure reason, int error, const
     }
     conn->error = error;
     conn->so_error = p->inbound || p->graced ? 0 : error;
+    if (conn->shared)
+        atomic_store_explicit(&conn->shared->failed, error, memory_order_release);
     atomic_store_explicit(&conn->state, CONN_FAILED, memory_order_release);
     if (reason != FAILURE_CONNECT) /* there, the kernel has its own end, and its own error to tell */
         libc.shutdown(atomic_load(&conn->fd), SHUT_RDWR);
@@ -70,30 +72,47 @@ static void note_nagle(struct conn *conn)
         conn->shared->tx.nagle = !on;
 }
 
+/* Before anybody else may use the keys: what they are for. */
+static void introduce(struct conn *conn, const char *peer)
+{
+    struct about *about = &conn->shared->about;
+    series_name(conn->pending, about->service, sizeof about->service);
+    snprintf(about->peer, sizeof about->peer, "%s", peer);
+    snprintf(about->address, sizeof about->address, "%s", conn->pending->peer_text);
+    about->opened_ms = clock_ms();
+    about->port = conn->port;
+}
+
+static void remember_endpoint(struct conn *conn)
+{
+    const struct pending *p = conn->pending;
+    conn->snapshot = snapshot_ref(p->snapshot);
+    conn->endpoint = &p->dial.service->endpoints[p->dial.at];
+    atomic_fetch_add(&conn->endpoint->active, 1);
+    conn->dialled = malloc(sizeof *conn->dialled);
+    if (conn->dialled)
+        *conn->dialled = p->dial.dialled;
+}
+
+/* The process that made the handshake counts the connection; bytes are counted by whoever moves them. */
+void settle_count(struct conn *conn, bool is_own)
+{
+    const struct about *about = &conn->shared->about;
+    struct series *series = stats_series(conn->shared->inbound ? STATS_INBOUND : STATS_OUTBOUND,
+                                         about->service, about->peer, STATS_MUTUAL_TLS);
+    conn->counters = stats_counters(series);
+    conn->series = is_own ? series : NULL;
+    if (is_own)
+        stats_connection_opened(series);
+}
+
 /* The keys are in shared memory: whoever has the description may use it from here on. */
-static void open_up(struct conn *conn, const char *peer)
+static void open_up(struct conn *conn, bool is_own)
 {
     struct pending *p = conn->pending;
-    char name[128];
-    series_name(p, name, sizeof name);
-    conn->peer_id = *peer ? strdup(peer) : NULL;
-    conn->service = strdup(name);
-    conn->address = strdup(p->peer_text);
-    conn->opened_ms = clock_ms();
-    conn->series = series_of(p, peer, STATS_MUTUAL_TLS);
-    conn->counters = stats_counters(conn->series);
-    if (*peer)
-        stats_connection_opened(conn->series);
-    else
-        conn->series = NULL; /* the process that made the handshake counts the connection */
-    if (!p->inbound && p->dial.service->endpoint_count) {
-        conn->snapshot = snapshot_ref(p->snapshot);
-        conn->endpoint = &p->dial.service->endpoints[p->dial.at];
-        atomic_fetch_add(&conn->endpoint->active, 1);
-        conn->dialled = malloc(sizeof *conn->dialled);
-        if (conn->dialled)
-            *conn->dialled = p->dial.dialled;
-    }
+    settle_count(conn, is_own);
+    if (!p->inbound && p->dial.service->endpoint_count)
+        remember_endpoint(conn);
     pending_detach(conn);
     if (p->early_length)
         stream_send_early(conn, atomic_load(&conn->fd), p->early, p->early_length);
@@ -118,6 +137,7 @@ enum pending_result settle_open(struct conn *conn)
     if (!p->inbound)
         note_nagle(conn);
     snprintf(peer, sizeof peer, "%s", handshake_peer_id(p->handshake));
+    introduce(conn, peer);
     atomic_store_explicit(&shared->established, 1, memory_order_release);
     {
         int64_t took = clock_ns() - p->shaking_ns, connected = 0;
@@ -125,7 +145,7 @@ enum pending_result settle_open(struct conn *conn)
                   p->peer_text, p->inbound ? "the client" : "the server", peer, (long long)(took / 1000));
         if (!p->inbound)
             connected = p->dial.connect_ns;
-        open_up(conn, peer);
+        open_up(conn, true);
         if (connected)
             histogram_record(&conn->counters->latency[LATENCY_CONNECT], (uint64_t)connected);
         histogram_record(&conn->counters->latency[LATENCY_HANDSHAKE], (uint64_t)took);
@@ -144,11 +164,17 @@ enum pending_result settle_plain(struct conn *conn)
     conn_forget(conn);
     return PENDING_PLAIN;
 }
-/* Another process of the family has finished the handshake: its keys are ours too. */
+
 bool settle_adopt(struct conn *conn)
 {
-    if (!conn->pending || !atomic_load_explicit(&conn->shared->established, memory_order_acquire))
+    int failed;
+    if (!conn->pending)
         return false;
-    open_up(conn, "");
+    failed = atomic_load_explicit(&conn->shared->failed, memory_order_acquire);
+    if (failed)
+        pending_fail(conn, FAILURE_PROTOCOL, failed, NULL);
+    if (failed || !atomic_load_explicit(&conn->shared->established, memory_order_acquire))
+        return false;
+    open_up(conn, false);
     return true;
 }

@@ -1,10 +1,10 @@
 /* A pending connection's steps: each goes as far as the socket allows. See pending.h. */
 #include <errno.h>
-#include <unistd.h>
 
 #include "base/banned.h"
 #include "base/clock.h"
 #include "base/libc.h"
+#include "base/process.h"
 #include "conn/dial.h"
 #include "conn/pending_parts.h"
 #include "conn/readiness.h"
@@ -38,7 +38,7 @@ static enum pending_result shake(struct conn *conn)
 {
     struct pending *p = conn->pending;
     enum handshake_status status;
-    if (atomic_load(&conn->shared->shaker) != getpid())
+    if (atomic_load(&conn->shared->shaker) != process_id())
         return PENDING_WAITS; /* forked in the middle: the other process has it */
     status = handshake_step(p->handshake, atomic_load(&conn->fd));
     if (status == HANDSHAKE_DONE)
@@ -69,7 +69,8 @@ static enum pending_result begin_shaking(struct conn *conn)
         .wanted = p->inbound ? &p->inbound->allow : &p->dial.service->identity,
     };
     pid_t nobody = 0;
-    if (!atomic_compare_exchange_strong(&conn->shared->shaker, &nobody, getpid()) && nobody != getpid())
+    if (!atomic_compare_exchange_strong(&conn->shared->shaker, &nobody, process_id()) &&
+        nobody != process_id())
         return PENDING_WAITS; /* another process of this family does it */
     handshake_free(p->handshake);
     p->handshake = handshake_new(&terms);

@@ -3,11 +3,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/banned.h"
 #include "base/clock.h"
 #include "base/libc.h"
+#include "base/process.h"
 #include "conn/dial.h"
 #include "conn/fdtable.h"
 #include "conn/pending_parts.h"
@@ -36,7 +36,7 @@ static void expire_one(struct conn *conn, int64_t now)
     }
     if (now < p->deadline_ms)
         return;
-    if (atomic_load(&conn->shared->shaker) != 0 && atomic_load(&conn->shared->shaker) != getpid()) {
+    if (atomic_load(&conn->shared->shaker) != 0 && atomic_load(&conn->shared->shaker) != process_id()) {
         p->deadline_ms = now + 1000;
         return; /* another process has it in hand */
     }
@@ -116,7 +116,7 @@ static int wait_once(struct conn *conn, int64_t until, bool graced)
         next = until;
     left = next == 0 ? 1000 : next > now ? next - now : 0;
     shaker = atomic_load(&shared->shaker);
-    if (shaker && shaker != getpid() && left > 5)
+    if (shaker && shaker != process_id() && left > 5)
         left = 5; /* its progress shows in shared memory alone */
     return libc.poll(fds, (nfds_t)n, (int)(left > 1000 ? 1000 : left));
 }

@@ -19,7 +19,7 @@
 static bool may_change(void)
 {
     if (__builtin_expect(process_is_unseen_child(), 0))
-        start_after_fork();
+        start_after_fork(-1);
     return !process_is_borrowed();
 }
 

@@ -5,58 +5,65 @@
 #include "base/banned.h"
 #include "base/process.h"
 #include "conn/conn.h"
+#include "conn/mesh.h"
 #include "hook/entry.h"
 #include "hook/start.h"
 
+static int announce(void)
+{
+    return mesh_state == MESH_OFF ? -1 : conn_before_fork();
+}
+
 /* What follows a fork, in both processes. */
-static long forked(long child)
+static long forked(int slot, long child)
 {
     int saved = errno;
     if (child == 0)
-        start_after_fork();
+        start_after_fork(slot);
     else if (child > 0)
-        conn_after_fork_in_parent((pid_t)child);
+        conn_after_fork_in_parent(slot, (pid_t)child);
     else
-        conn_fork_failed();
+        conn_fork_failed(slot);
     errno = saved;
     return child;
 }
 
 /* libc forks by itself as well (daemon, forkpty): then pthread_atfork's handlers are told, and this thread's hook is not. */
 static __thread bool hooked;
+static __thread int inner_slot;
 
 pid_t hook_fork(void)
 {
+    int slot = announce();
     pid_t child;
-    conn_before_fork();
     hooked = true;
     child = libc.fork();
     hooked = false;
-    return (pid_t)forked(child);
+    return (pid_t)forked(slot, child);
 }
 
 pid_t hook__Fork(void)
 {
-    conn_before_fork();
-    return (pid_t)forked(libc._Fork());
+    int slot = announce();
+    return (pid_t)forked(slot, libc._Fork());
 }
 
 long process_fork_by(long number, long flags, long c, long d, long e)
 {
-    conn_before_fork();
-    return forked(libc.syscall(number, flags, 0, c, d, e, 0));
+    int slot = announce();
+    return forked(slot, libc.syscall(number, flags, 0, c, d, e, 0));
 }
 
 static void before_inner_fork(void)
 {
     if (!hooked)
-        conn_before_fork();
+        inner_slot = announce();
 }
 
 static void after_inner_fork(void)
 {
     if (!hooked)
-        start_after_fork();
+        start_after_fork(inner_slot);
 }
 
 void process_watch_forks(void)

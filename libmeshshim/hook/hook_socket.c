@@ -15,9 +15,9 @@
 #include "hook/entry.h"
 #include "hook/start.h"
 
-static bool is_internet(int family)
+static bool is_internet(int domain)
 {
-    return family == AF_INET || family == AF_INET6;
+    return domain == AF_INET || domain == AF_INET6;
 }
 
 /* A number that the program gets anew cannot lead to what it once led to. */

@@ -1,0 +1,235 @@
+/* See slots.h. */
+#include "conn/slots.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "base/libc.h"
+#include "conn/family.h"
+
+/* In the upper half of a slot's word; the lower one is a process id. */
+enum slot_state {
+    SLOT_FREE,
+    SLOT_UNBORN,  /* of a child that has not run yet: its id as its parent sees it, or 0 */
+    SLOT_SPAWNED, /* of a program that is being started: its parent's id */
+    SLOT_ALIVE,   /* holds the lock */
+    SLOT_LEAVING, /* the same, in exec */
+    SLOT_BURIED
+};
+
+static int own = -1;
+static bool full;
+
+static uint64_t word(enum slot_state state, pid_t pid)
+{
+    return (uint64_t)state << 32 | (uint32_t)pid;
+}
+
+static enum slot_state state_of(uint64_t seen)
+{
+    return (enum slot_state)(seen >> 32);
+}
+
+static pid_t pid_of(uint64_t seen)
+{
+    return (pid_t)(uint32_t)seen;
+}
+
+static bool lock_byte(int slot, int type, int command, struct flock *out)
+{
+    *out = (struct flock){ .l_type = (short)type, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1 };
+    return family_fd() >= 0 && libc.fcntl(family_fd(), command, (long)out) == 0;
+}
+
+static void hold(int slot, int type)
+{
+    struct flock unused;
+    lock_byte(slot, type, F_SETLK, &unused);
+}
+
+/* A zombie still answers signals, but its descriptors are closed. */
+static bool is_zombie(pid_t pid)
+{
+    char path[32], text[256];
+    const char *after_name;
+    ssize_t n;
+    int fd;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    fd = (int)libc.syscall(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+    if (fd < 0)
+        return false;
+    n = libc.read(fd, text, sizeof text - 1);
+    libc.close(fd);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    after_name = strrchr(text, ')');
+    return after_name && after_name[1] == ' ' && strchr("ZX", after_name[2]);
+}
+
+static bool pid_lives(pid_t pid)
+{
+    if (pid == 0)
+        return true;
+    if (kill(pid, 0) != 0 && errno == ESRCH)
+        return false;
+    return !is_zombie(pid);
+}
+
+bool slots_lives(int slot)
+{
+    uint64_t seen = atomic_load(&family->slot[slot]);
+    struct flock held;
+    if (slot == own)
+        return true;
+    switch (state_of(seen)) {
+    case SLOT_UNBORN:
+    case SLOT_SPAWNED:
+        return pid_lives(pid_of(seen));
+    case SLOT_ALIVE:
+    case SLOT_LEAVING:
+        if (lock_byte(slot, F_WRLCK, F_GETLK, &held))
+            return held.l_type != F_UNLCK;
+        return pid_lives(pid_of(seen));
+    default:
+        return false;
+    }
+}
+
+static int take(enum slot_state state, pid_t pid)
+{
+    for (int i = 0; i < FAMILY_SLOTS; i++) {
+        uint64_t expected = word(SLOT_FREE, 0);
+        uint32_t seen = atomic_load(&family->slots);
+        if (!atomic_compare_exchange_strong(&family->slot[i], &expected, word(state, pid)))
+            continue;
+        while ((uint32_t)i >= seen && !atomic_compare_exchange_weak(&family->slots, &seen, (uint32_t)i + 1))
+            continue;
+        return i;
+    }
+    return -1;
+}
+
+/* Nobody takes an unborn slot without an id for a dead one, so the lock comes first. */
+static int take_and_hold(enum slot_state state)
+{
+    int slot = take(SLOT_UNBORN, 0);
+    if (slot >= 0) {
+        hold(slot, F_WRLCK);
+        atomic_store(&family->slot[slot], word(state, getpid()));
+    }
+    return slot;
+}
+
+int slots_own(void)
+{
+    if (own < 0 && !full && family) {
+        own = take_and_hold(SLOT_ALIVE);
+        full = own < 0;
+    }
+    return own;
+}
+
+int slots_reserve(void)
+{
+    return take(SLOT_UNBORN, 0);
+}
+
+int slots_reserve_spawned(void)
+{
+    return take(SLOT_SPAWNED, getpid());
+}
+
+void slots_born(int slot, pid_t child)
+{
+    uint64_t unborn = word(SLOT_UNBORN, 0), spawned = word(SLOT_SPAWNED, getpid());
+    if (slot >= 0 && !atomic_compare_exchange_strong(&family->slot[slot], &unborn, word(SLOT_UNBORN, child)))
+        atomic_compare_exchange_strong(&family->slot[slot], &spawned, word(SLOT_UNBORN, child));
+}
+
+void slots_release(int slot)
+{
+    if (slot >= 0)
+        atomic_store(&family->slot[slot], word(SLOT_FREE, 0));
+}
+
+bool slots_claim(int slot)
+{
+    uint64_t seen;
+    own = -1;
+    full = false;
+    if (slot < 0)
+        return false;
+    hold(slot, F_WRLCK);
+    seen = atomic_load(&family->slot[slot]);
+    if (state_of(seen) != SLOT_UNBORN ||
+        !atomic_compare_exchange_strong(&family->slot[slot], &seen, word(SLOT_ALIVE, getpid()))) {
+        seen = atomic_load(&family->slot[slot]); /* the parent may just have written the id */
+        if (state_of(seen) != SLOT_UNBORN ||
+            !atomic_compare_exchange_strong(&family->slot[slot], &seen, word(SLOT_ALIVE, getpid()))) {
+            hold(slot, F_UNLCK);
+            return false;
+        }
+    }
+    own = slot;
+    return true;
+}
+
+int slots_leave(bool borrowed)
+{
+    int slot = borrowed ? take_and_hold(SLOT_LEAVING) : slots_own();
+    if (slot >= 0 && !borrowed)
+        atomic_store(&family->slot[slot], word(SLOT_LEAVING, getpid()));
+    return slot;
+}
+
+void slots_stay(int slot, bool borrowed)
+{
+    if (slot < 0)
+        return;
+    if (borrowed)
+        hold(slot, F_UNLCK);
+    atomic_store(&family->slot[slot], borrowed ? word(SLOT_FREE, 0) : word(SLOT_ALIVE, getpid()));
+}
+
+int slots_arrive(void)
+{
+    uint32_t n = atomic_load(&family->slots);
+    const pid_t self = getpid();
+    const uint64_t mine[] = { word(SLOT_LEAVING, self), word(SLOT_UNBORN, self),
+                              word(SLOT_SPAWNED, getppid()) };
+    for (uint32_t i = 0; i < n && i < FAMILY_SLOTS; i++) {
+        for (size_t k = 0; k < sizeof mine / sizeof mine[0]; k++) {
+            uint64_t seen = mine[k];
+            if (atomic_load(&family->slot[i]) != seen)
+                continue;
+            hold((int)i, F_WRLCK);
+            if (atomic_compare_exchange_strong(&family->slot[i], &seen, word(SLOT_ALIVE, self))) {
+                own = (int)i;
+                return own;
+            }
+            hold((int)i, F_UNLCK);
+        }
+    }
+    return -1;
+}
+
+void slots_sweep(void (*bury)(int slot))
+{
+    enum { AT_ONCE = 4 };
+    uint32_t n = atomic_load(&family->slots);
+    for (uint32_t i = 0; i < AT_ONCE && i < n; i++) {
+        uint32_t at = atomic_fetch_add(&family->sweep, 1) % n;
+        uint64_t seen = atomic_load(&family->slot[at]);
+        if (state_of(seen) == SLOT_FREE || state_of(seen) == SLOT_BURIED || slots_lives((int)at) ||
+            !atomic_compare_exchange_strong(&family->slot[at], &seen, word(SLOT_BURIED, 0)))
+            continue;
+        bury((int)at);
+        slots_release((int)at);
+    }
+}
