@@ -51,15 +51,21 @@ asan | tsan)
     ;;
 esac
 
-clean_up() {
-    local status=$? pid
-    trap - EXIT
-    for pid in "${pids[@]}"; do
+# stop PID…: asked to end, and made to.
+stop() {
+    local pid
+    for pid in "$@"; do
         kill "$pid" 2>/dev/null
     done
-    for pid in "${pids[@]}"; do
+    for pid in "$@"; do
         gone "$pid" 2 || kill -9 "$pid" 2>/dev/null
     done
+}
+
+clean_up() {
+    local status=$?
+    trap - EXIT
+    stop "${pids[@]}"
     rm -rf "$work"
     exit "$status"
 }
@@ -140,11 +146,23 @@ spawn() {
     pids+=("$spawned")
 }
 
+# loading WORKLOAD: how the library is loaded, in $load. A test may set $loaded to run the same job in another way (see
+# `alike` of the tests of whole programs): elsewhere, unconfigured, plain.
+loading() {
+    case ${loaded:-meshed} in
+    meshed) load=(env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/$1.ini") ;;
+    elsewhere) load=(env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/elsewhere.ini") ;;
+    unconfigured) load=(env LD_PRELOAD="$mesh_preload") ;;
+    plain) load=(env) ;;
+    esac
+}
+
 # mesh WORKLOAD COMMAND…: the command, preloaded, with that workload's configuration.
 mesh() {
-    local workload=$1
+    local load
+    loading "$1"
     shift
-    set -- env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/$workload.ini" "$@"
+    set -- "${load[@]}" "$@"
     [ -z "${spawning:-}" ] || exec "$@"
     "$@"
 }

@@ -13,8 +13,12 @@ export MESHSHIM_LOG_FILE=$work/mesh.log
 limit() {
     local seconds=$1
     shift
+    local load
     # timeout runs programs, not functions, and is not meshed itself.
-    [ "$1" != mesh ] || set -- env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/$2.ini" "${@:3}"
+    if [ "$1" = mesh ]; then
+        loading "$2"
+        set -- "${load[@]}" "${@:3}"
+    fi
     timeout -k 5 $((seconds * slow)) "$@"
 }
 
@@ -30,6 +34,11 @@ try() {
         tail -n 20 "$work/try.out" "$work/mesh.log" | cut -c1-300 | sed 's/^/# /'
         return 1
     fi
+}
+
+# version PROGRAM TEXT: what was tested, for whoever reads the output.
+version() {
+    echo "version $*"
 }
 
 # same FILE FILE: byte for byte.
@@ -56,6 +65,71 @@ PY
 # both_proved PORT: client and server each proved who they are, and bytes went both ways.
 both_proved() {
     proved outbound peer server && proved inbound "inbound:$1" client
+}
+
+# took_between LEAST MOST COMMAND…: in milliseconds.
+took_between() {
+    local least=$1 most=$2 start end
+    shift 2
+    start=$(date +%s%N)
+    "$@" || return 1
+    end=$((($(date +%s%N) - start) / 1000000))
+    echo "took $end ms"
+    [ "$end" -ge "$least" ] && [ "$end" -le $((most * slow)) ]
+}
+
+# idles PORT PRELUDE ANSWER: a connection that says the prelude and then nothing; the server's own time-out must end it, cleanly.
+idles() {
+    limit 30 mesh client "$python" - "$@" <<'PY'
+import socket, sys
+port, prelude, answer = int(sys.argv[1]), sys.argv[2].encode().decode("unicode_escape").encode(), sys.argv[3].encode()
+with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+    sock.sendall(prelude)
+    got = b""
+    while piece := sock.recv(65536):
+        got += piece
+sys.exit(0 if answer in got else f"got {got[:200]!r}")
+PY
+}
+
+# Three ways to run programs with nothing for the library to do: not loaded, loaded without a configuration, and loaded with
+# one that is strict about a port that nobody uses.
+#
+# alike JOB…: a function that starts its servers on ports of its own, does its work and prints what came of it prints the
+# same in all three, and the library neither says nor protects anything.
+alike() {
+    local loaded before status
+    elsewhere_ini
+    for loaded in plain unconfigured elsewhere; do
+        before=${#pids[@]}
+        : >"$work/mesh.log"
+        "$@" >"$work/said.$loaded" 2>"$work/alike.err"
+        status=$?
+        stop "${pids[@]:before}"
+        [ "$status" -eq 0 ] || { echo "$loaded: the job failed"; cat "$work/said.$loaded" "$work/alike.err"; return 1; }
+        [ ! -s "$work/mesh.log" ] || { echo "$loaded: the library had something to say"; return 1; }
+        diff "$work/said.plain" "$work/said.$loaded" >&2 || { echo "$loaded: another result than plain"; return 1; }
+    done
+    [ -s "$work/said.plain" ] && nothing_protected "$work/run.elsewhere"
+}
+
+elsewhere_ini() {
+    local port
+    port=$(free_port)
+    sed -e "s,^runtime_dir .*,runtime_dir = $work/run.elsewhere," -e "s,^host .*,&\nport = $port," \
+        -e '0,/^mtls .*/s//mtls = off/' "$work/server.ini" >"$work/elsewhere.ini"
+    printf '[inbound %s]\nmtls = strict\n' "$port" >>"$work/elsewhere.ini"
+}
+
+nothing_protected() {
+    [ -d "$1" ] || return 0
+    "$meshctl" stats -d "$1" -o json >"$work/stats.json" || return 1
+    "$python" -c 'import json, sys; sys.exit(any(e["security"] != "none" for e in json.load(open(sys.argv[1]))["entries"]))' "$work/stats.json"
+}
+
+# sums: the digest of standard input, as one line without a name.
+sums() {
+    sha256sum | cut -d' ' -f1
 }
 
 # random_file NAME BYTES: in $work/files, made once.
