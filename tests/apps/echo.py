@@ -134,8 +134,8 @@ def threads_client(port, size, count):
         sys.exit(f"{sum(problems)} of {len(problems)} echoes differ, {count} were expected")
 
 
-def selectors_client(port, size, count):
-    selector = selectors.DefaultSelector()
+def selectors_client(port, size, count, kind=selectors.DefaultSelector):
+    selector = kind()
     states = []
     for _ in range(count):
         sock = socket.socket()
@@ -171,6 +171,14 @@ def selectors_client(port, size, count):
         compare(state["data"], state["got"])
 
 
+def poll_client(port, size, count):
+    selectors_client(port, size, count, selectors.PollSelector)
+
+
+def select_client(port, size, count):
+    selectors_client(port, size, count, selectors.SelectSelector)
+
+
 async def asyncio_one(port, size):
     data = os.urandom(size)
     reader, writer = await asyncio.open_connection(HOST, port)
@@ -191,6 +199,20 @@ def asyncio_client(port, size, count):
         await asyncio.wait_for(asyncio.gather(*(asyncio_one(port, size) for _ in range(count))), PATIENCE)
 
     asyncio.run(main())
+
+
+def uvloop_server(port):
+    import uvloop
+
+    uvloop.install()
+    asyncio_server(port)
+
+
+def uvloop_client(port, size, count):
+    import uvloop
+
+    uvloop.install()
+    asyncio_client(port, size, count)
 
 
 def timeout_client(port):

@@ -1,0 +1,70 @@
+#!/bin/bash
+# uWSGI: its HTTP router is a process that speaks to clients and, over TCP of its own, to workers.
+# packages: uwsgi-core uwsgi-plugin-python3
+# program: uWSGI
+# timeout: 60
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/apps/common.bash
+. "$(dirname "$0")/common.bash"
+[ -x /usr/bin/uwsgi-core ] || skip "uwsgi is not installed"
+echo "version uWSGI $(/usr/bin/uwsgi-core --version)"
+bystander
+random_file 300k 300000
+
+cat >"$work/app.py" <<'PY'
+def application(environ, start_response):
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    body = body or f"hello {environ['PATH_INFO']}".encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+PY
+# The router is both ends: a server of the client's, and a client of the workers', under one name.
+sed -e 's,^allow .*,allow = default/client\, default/server,' -e 's,^identity .*,identity = default/server,' "$work/server.ini" \
+    >"$work/router.ini"
+
+serve() {
+    spawn uwsgi mesh "${side:-router}" /usr/bin/uwsgi-core --plugins http,python3 --chdir "$work" --module app --master --processes 2 \
+        --die-on-term --need-app --buffer-size 8192 "$@"
+    wait_port "$port" 20
+}
+ask() {
+    limit 20 mesh "${side:-client}" curl -sS --fail --max-time 15 "$@"
+}
+greets() {
+    [ "$(ask "http://127.0.0.1:$port/hi")" = "hello /hi" ]
+}
+echoes() {
+    ask --data-binary "@$work/files/300k" -o "$work/got" "http://127.0.0.1:$port/" && same "$work/files/300k" "$work/got"
+}
+bench() {
+    limit 30 mesh client ab -q -s 10 "$@" "http://127.0.0.1:$port/" >"$work/ab" 2>&1 || { cat "$work/ab"; return 1; }
+    grep -E 'Complete|Failed|Write errors' "$work/ab"
+    grep -qE '^Failed requests: *0$' "$work/ab" && ! grep -qE 'Non-2xx|Write errors: *[1-9]' "$work/ab"
+}
+direct() {
+    port=$(free_port)
+    serve --http-socket "127.0.0.1:$port" --threads 2
+}
+routed() {
+    port=$(free_port) inner=$(free_port)
+    serve --http "127.0.0.1:$port" --http-keepalive=1 --http-to "127.0.0.1:$inner" --socket "127.0.0.1:$inner"
+}
+beside() {
+    side=bystander
+    routed && greets && echoes
+}
+
+direct
+try "uwsgi: an answer" greets
+try "uwsgi: 300 kB there and back" echoes
+try "uwsgi: 200 requests, a connection each" bench -c 8 -n 200
+try "uwsgi: both sides are proved" both_proved "$port"
+routed
+try "uwsgi: an answer through the router" greets
+try "uwsgi: 300 kB there and back through the router" echoes
+try "uwsgi: 200 requests through the router" bench -c 8 -n 200
+try "uwsgi: client and router are proved" both_proved "$port"
+try "uwsgi: router and workers are proved" proved inbound "inbound:$inner" server
+try "uwsgi: loaded but for other ports" beside
+[ "$failures" -eq 0 ]
