@@ -16,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -28,6 +29,20 @@ struct libc_calls {
 
 /* Valid from the first instruction: until bound, each pointer leads to a stand-in that binds first. */
 extern struct libc_calls libc;
+
+/*
+ * recv and send with MSG_DONTWAIT. libc's own are points at which a cancelled thread ends even so, between the bytes that were taken and
+ * those that were delivered.
+ */
+static inline ssize_t libc_recv_now(int fd, void *data, size_t n, int flags)
+{
+    return libc.syscall(SYS_recvfrom, fd, (long)data, (long)n, flags | MSG_DONTWAIT, 0, 0);
+}
+
+static inline ssize_t libc_send_now(int fd, const void *data, size_t n, int flags)
+{
+    return libc.syscall(SYS_sendto, fd, (long)data, (long)n, flags | MSG_DONTWAIT, 0, 0);
+}
 
 /* Binds every pointer. Idempotent; safe from any thread and from inside an allocator that we woke. */
 void libc_bind(void);

@@ -52,7 +52,7 @@ static inline void lock_release(struct lock *lock)
         lock_wake(lock);
 }
 
-/* For __attribute__((cleanup)). A cancelled thread does not pass there: see side_cancelled. */
+/* For __attribute__((cleanup)). A cancelled thread does not pass there: see `cancelled` in conn/receive.c and send.c. */
 static inline void lock_release_at(struct lock **lock)
 {
     if (*lock)

@@ -12,7 +12,7 @@
 #include "conn/dial.h"
 #include "conn/fdtable.h"
 #include "conn/mesh.h"
-#include "conn/pending.h"
+#include "conn/pending_parts.h"
 #include "tls/identity.h"
 
 static uint16_t local_port(int fd)
@@ -93,6 +93,7 @@ static void note_peer(int fd, struct pending *p)
 static int begin(int fd, uint16_t port, struct snapshot *snapshot, const struct inbound_policy *policy,
                  struct identity *identity)
 {
+    struct quiet quiet;
     struct pending *p = pending_new();
     struct conn *conn = p ? conn_new(fd, CONN_ARRIVED) : NULL;
     if (!conn || !conn_share(conn)) {
@@ -110,9 +111,9 @@ static int begin(int fd, uint16_t port, struct snapshot *snapshot, const struct 
     p->inbound = policy;
     p->deadline_ms = clock_ms() + policy->handshake_timeout_ms;
     note_peer(fd, p);
-    lock_take(&conn->steps);
+    steps_enter(conn, &quiet);
     pending_begin(conn, p);
-    lock_release(&conn->steps);
+    steps_leave(conn, &quiet);
     return 0;
 }
 

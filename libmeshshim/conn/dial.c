@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "conn/fdtable.h"
 #include "conn/mesh.h"
+#include "conn/pending_parts.h"
 #include "conn/readiness.h"
 #include "policy/balance.h"
 #include "tls/identity.h"
@@ -294,13 +296,23 @@ static int refuse_own(const struct service *service, const char *why)
 }
 
 /* A blocking connect: the socket is non-blocking only while we wait, by our own loop. */
-static int wait_for_it(struct conn *conn, int fd, int mode)
+struct blocking {
+    int fd, mode;
+    struct conn *conn;
+};
+
+/* Also where the thread is cancelled: the connecting goes on, as the kernel's does. */
+static void make_blocking(void *argument)
 {
-    int result = pending_wait(conn, fd, true);
+    const struct blocking *b = argument;
+    if (fdtable_get(b->fd) == b->conn)
+        libc.fcntl(b->fd, F_SETFL, b->mode);
+}
+
+static int connected(struct conn *conn, int fd, int result)
+{
     if (result == 0)
         conn->connect_told = true;
-    if (fdtable_get(fd) == conn)
-        libc.fcntl(fd, F_SETFL, mode);
     if (conn_state(conn) == CONN_FAILED) {
         disconnect(fd); /* as after ECONNREFUSED: the program may connect it again */
         atomic_store(&conn->state, CONN_FRESH);
@@ -310,29 +322,24 @@ static int wait_for_it(struct conn *conn, int fd, int mode)
     return result;
 }
 
-int dial_connect(struct conn *conn, int fd, const struct sockaddr *address, socklen_t length,
-                 struct snapshot *snapshot, const struct service *service, const char *name)
+/* 0: under way, and the socket is non-blocking. Else minus the errno. */
+static int begin(struct conn *conn, int fd, struct pending *p)
 {
-    int mode = libc.fcntl(fd, F_GETFL, 0), error;
-    bool async;
     struct buf why = BUF_INIT;
-    struct pending *p = new_pending(snapshot, service, address, length, name);
-    if (!p || !conn_share(conn)) {
-        pending_discard(p);
-        return -ENOBUFS;
-    }
+    struct quiet quiet;
+    int mode = libc.fcntl(fd, F_GETFL, 0), error;
     p->identity = mesh_identity(&why);
     if (!p->identity) {
-        int result = refuse_own(service, buf_text(&why));
+        int result = refuse_own(p->dial.service, buf_text(&why));
         buf_free(&why);
         pending_discard(p);
         return result;
     }
     buf_free(&why);
-    p->dial.async = async = mode & O_NONBLOCK;
+    p->dial.async = mode & O_NONBLOCK;
     if (!p->dial.async)
         libc.fcntl(fd, F_SETFL, mode | O_NONBLOCK);
-    lock_take(&conn->steps);
+    steps_enter(conn, &quiet);
     p->conn = conn;
     conn->pending = p;
     choose(&p->dial);
@@ -342,12 +349,36 @@ int dial_connect(struct conn *conn, int fd, const struct sockaddr *address, sock
     readiness_arm(p->deadline_ms);
     if (error && !dial_again(conn, FAILURE_CONNECT, error, strerror(error))) {
         give_up(conn, error, false);
-        lock_release(&conn->steps);
+        steps_leave(conn, &quiet);
         libc.fcntl(fd, F_SETFL, mode);
         return -error;
     }
-    lock_release(&conn->steps);
-    if (async)
+    steps_leave(conn, &quiet);
+    return 0;
+}
+
+int dial_connect(struct conn *conn, int fd, const struct sockaddr *address, socklen_t length,
+                 struct snapshot *snapshot, const struct service *service, const char *name)
+{
+    struct blocking blocking = { fd, libc.fcntl(fd, F_GETFL, 0), conn };
+    struct pending *p;
+    struct quiet quiet;
+    int result;
+    quiet_begin(&quiet);
+    p = new_pending(snapshot, service, address, length, name);
+    if (p && conn_share(conn)) {
+        result = begin(conn, fd, p);
+    } else {
+        pending_discard(p);
+        result = -ENOBUFS;
+    }
+    quiet_end(&quiet);
+    if (result)
+        return result;
+    if (blocking.mode & O_NONBLOCK)
         return -EINPROGRESS;
-    return wait_for_it(conn, fd, mode);
+    pthread_cleanup_push(make_blocking, &blocking);
+    result = pending_wait(conn, fd, true);
+    pthread_cleanup_pop(1);
+    return connected(conn, fd, result);
 }

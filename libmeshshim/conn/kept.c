@@ -64,7 +64,7 @@ void reading_set_held(struct reading *r, bool held)
 void reading_release_held(struct reading *r)
 {
     uint8_t byte;
-    if (r->rx->held && libc.recv(r->fd, &byte, 1, MSG_DONTWAIT) == 1)
+    if (r->rx->held && libc_recv_now(r->fd, &byte, 1, 0) == 1)
         reading_set_held(r, false);
 }
 
@@ -114,7 +114,7 @@ static bool next_is_whole(struct reading *r)
 {
     uint8_t head[1 + RECORD_HEADER];
     int queued = 0, total;
-    if (libc.recv(r->fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT) < (ssize_t)sizeof head)
+    if (libc_recv_now(r->fd, head, sizeof head, MSG_PEEK) < (ssize_t)sizeof head)
         return false;
     total = record_length(head + 1);
     return total < 0 || (libc.ioctl(r->fd, FIONREAD, (long)&queued) == 0 && queued >= 1 + total);

@@ -18,39 +18,55 @@ _Atomic int pending_count;
 static struct pending *first;
 static struct lock list_lock;
 
+/* Quietly: a handler that begins or ends a connection must not find the list half changed by the thread that it interrupted. */
+static void list_take(struct quiet *quiet)
+{
+    quiet_begin(quiet);
+    lock_take(&list_lock);
+}
+
+static void list_give(const struct quiet *quiet)
+{
+    lock_release(&list_lock);
+    quiet_end(quiet);
+}
+
 static void link_in(struct pending *p)
 {
-    lock_take(&list_lock);
+    struct quiet quiet;
+    list_take(&quiet);
     p->next = first;
     p->previous = NULL;
     if (first)
         first->previous = p;
     first = p;
-    lock_release(&list_lock);
+    list_give(&quiet);
     atomic_fetch_add(&pending_count, 1);
 }
 
 static void link_out(struct pending *p)
 {
-    lock_take(&list_lock);
+    struct quiet quiet;
+    list_take(&quiet);
     if (p->previous)
         p->previous->next = p->next;
     else
         first = p->next;
     if (p->next)
         p->next->previous = p->previous;
-    lock_release(&list_lock);
+    list_give(&quiet);
     atomic_fetch_sub(&pending_count, 1);
 }
 
 /* Up to `most` pending connections, for a loop that drives them without holding the list. */
 int pending_list(struct conn **all, int most)
 {
+    struct quiet quiet;
     int n = 0;
-    lock_take(&list_lock);
+    list_take(&quiet);
     for (struct pending *p = first; p && n < most; p = p->next)
         all[n++] = p->conn;
-    lock_release(&list_lock);
+    list_give(&quiet);
     return n;
 }
 
@@ -62,12 +78,13 @@ static struct pending *spare;
 
 struct pending *pending_new(void)
 {
+    struct quiet quiet;
     struct pending *p;
-    lock_take(&list_lock);
+    list_take(&quiet);
     p = spare;
     if (p)
         spare = p->next;
-    lock_release(&list_lock);
+    list_give(&quiet);
     if (!p)
         return calloc(1, sizeof *p);
     memset(p, 0, sizeof *p);
@@ -76,8 +93,10 @@ struct pending *pending_new(void)
 
 void pending_discard(struct pending *p)
 {
+    struct quiet quiet;
     if (!p)
         return;
+    quiet_begin(&quiet);
     handshake_free(p->handshake);
     if (p->early)
         explicit_bzero(p->early, p->early_length);
@@ -92,6 +111,7 @@ void pending_discard(struct pending *p)
     p->next = spare;
     spare = p;
     lock_release(&list_lock);
+    quiet_end(&quiet);
 }
 
 /* Out of the list, off the connection; the steps lock is held. */
@@ -146,9 +166,10 @@ int64_t pending_next_event(const struct pending *p)
 
 int pending_due(struct conn **due, int most, int64_t now, int64_t *next)
 {
+    struct quiet quiet;
     int n = 0;
     *next = 0;
-    lock_take(&list_lock);
+    list_take(&quiet);
     for (struct pending *p = first; p; p = p->next) {
         int64_t when = pending_next_event(p);
         if (when <= now && n < most)
@@ -156,7 +177,7 @@ int pending_due(struct conn **due, int most, int64_t now, int64_t *next)
         else if (*next == 0 || when < *next)
             *next = when;
     }
-    lock_release(&list_lock);
+    list_give(&quiet);
     return n;
 }
 
@@ -170,8 +191,9 @@ short pending_wants(const struct conn *conn)
 
 void pending_wants_to_speak(struct conn *conn)
 {
+    struct quiet quiet;
     struct pending *p;
-    if (lock_take(&conn->steps) == LOCK_MINE)
+    if (!steps_enter(conn, &quiet))
         return;
     p = conn->pending;
     if (p && p->inbound && p->inbound->mtls == MTLS_PERMISSIVE && conn_state(conn) == CONN_ARRIVED &&
@@ -179,14 +201,15 @@ void pending_wants_to_speak(struct conn *conn)
         p->grace_ms = clock_ms() + p->inbound->handshake_grace_ms;
         readiness_arm(p->grace_ms);
     }
-    lock_release(&conn->steps);
+    steps_leave(conn, &quiet);
 }
 
 size_t pending_keep_early(struct conn *conn, struct iov *in)
 {
+    struct quiet quiet;
     struct pending *p;
     size_t n = 0;
-    if (lock_take(&conn->steps) == LOCK_MINE)
+    if (!steps_enter(conn, &quiet))
         return 0;
     p = conn->pending;
     if (p && p->graced && !p->inbound && conn_is_pending(conn)) {
@@ -204,28 +227,30 @@ size_t pending_keep_early(struct conn *conn, struct iov *in)
             readiness_hide(conn);
         }
     }
-    lock_release(&conn->steps);
+    steps_leave(conn, &quiet);
     return n;
 }
 
 void pending_hold(struct conn *conn)
 {
-    if (lock_take(&conn->steps) == LOCK_MINE)
+    struct quiet quiet;
+    if (!steps_enter(conn, &quiet))
         return;
     if (conn->pending && !conn->pending->held) {
         conn->pending->held = true;
         readiness_hide(conn);
     }
-    lock_release(&conn->steps);
+    steps_leave(conn, &quiet);
 }
 
 void pending_abandon(struct conn *conn)
 {
+    struct quiet quiet;
     struct pending *p;
-    if (!conn->pending || lock_take(&conn->steps) == LOCK_MINE)
+    if (!conn->pending || !steps_enter(conn, &quiet))
         return;
     p = pending_detach(conn);
-    lock_release(&conn->steps);
+    steps_leave(conn, &quiet);
     if (p)
         pending_discard(p);
 }

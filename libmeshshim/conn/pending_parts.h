@@ -2,6 +2,7 @@
 #ifndef MESHSHIM_PENDING_PARTS_H
 #define MESHSHIM_PENDING_PARTS_H
 
+#include "base/quiet.h"
 #include "conn/pending.h"
 
 /* pending.c. Out of the list and off the connection, the caller's to discard; the steps lock is held. */
@@ -13,6 +14,15 @@ int pending_due(struct conn **due, int most, int64_t now, int64_t *next);
 
 /* When time next matters to it. */
 int64_t pending_next_event(const struct pending *pending);
+
+/*
+ * steps.c. The steps lock, quietly: no handler of the program's can come back into a connection whose step is under way. False where this
+ * very thread has it.
+ */
+bool steps_enter(struct conn *conn, struct quiet *quiet);
+/* The same, without waiting for another thread. */
+bool steps_enter_now(struct conn *conn, struct quiet *quiet);
+void steps_leave(struct conn *conn, const struct quiet *quiet);
 
 /* steps.c, with the steps lock held. */
 enum pending_result steps_take(struct conn *conn);

@@ -12,7 +12,7 @@
 #include "base/libc.h"
 #include "conn/fdtable.h"
 #include "conn/ownfd.h"
-#include "conn/pending.h"
+#include "conn/pending_parts.h"
 
 /* ---- cookies: 40 random bits that no pointer and no small number has, then the connection's index ---- */
 
@@ -61,20 +61,27 @@ static void set_timer(int64_t due)
 
 void readiness_arm(int64_t deadline_ms)
 {
-    if (deadline_ms <= 0 || lock_take(&timer_lock) == LOCK_MINE)
+    struct quiet quiet;
+    if (deadline_ms <= 0)
         return;
+    quiet_begin(&quiet);
+    lock_take(&timer_lock);
     if (timer_due == 0 || deadline_ms < timer_due)
         set_timer(deadline_ms);
     lock_release(&timer_lock);
+    quiet_end(&quiet);
 }
 
 static void timer_fired(void)
 {
-    int64_t next = pending_expire(clock_ms());
-    if (lock_take(&timer_lock) == LOCK_MINE)
-        return;
+    struct quiet quiet;
+    int64_t next;
+    quiet_begin(&quiet);
+    next = pending_expire(clock_ms());
+    lock_take(&timer_lock);
     set_timer(next); /* 0 disarms it, and takes its readiness away */
     lock_release(&timer_lock);
+    quiet_end(&quiet);
 }
 
 static void add_timer(int epfd)
@@ -192,13 +199,14 @@ static int control_locked(struct conn *conn, int epfd, int op, int fd, const str
 
 int readiness_control(struct conn *conn, int epfd, int op, int fd, const struct epoll_event *event)
 {
+    struct quiet quiet;
     int result;
     if (!event && op != EPOLL_CTL_DEL)
         return -EFAULT;
-    if (lock_take(&conn->steps) == LOCK_MINE)
+    if (!steps_enter(conn, &quiet))
         return -EBUSY;
     result = control_locked(conn, epfd, op, fd, event);
-    lock_release(&conn->steps);
+    steps_leave(conn, &quiet);
     return result;
 }
 

@@ -16,15 +16,24 @@
 enum { COUNT_EXACTLY = 16 * 1024 }; /* by FIONREAD */
 enum { EMPTY_RECORDS = 64 };        /* in a row, before a peer that sends nothing but them is cut off */
 
+/* The thread ends while it sleeps: what has come of a record is for the next reader. */
+static void cancelled(void *argument)
+{
+    struct reading *r = argument;
+    reading_save_carry(r, 0);
+    atomic_store_explicit(&r->rx->asleep, false, memory_order_relaxed);
+    lock_release(&r->rx->lock);
+}
+
 ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags)
 {
     ssize_t got;
     if (flags & MSG_DONTWAIT) {
-        got = libc.recv(r->fd, to, n, flags);
+        got = libc_recv_now(r->fd, to, n, flags);
         return got < 0 ? -errno : got;
     }
     atomic_store_explicit(&r->rx->asleep, true, memory_order_relaxed);
-    pthread_cleanup_push(side_cancelled, &r->rx->lock);
+    pthread_cleanup_push(cancelled, r);
     got = libc.recv(r->fd, to, n, flags);
     pthread_cleanup_pop(0);
     atomic_store_explicit(&r->rx->asleep, false, memory_order_relaxed);

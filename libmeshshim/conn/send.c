@@ -15,15 +15,24 @@
 #include "conn/send_parts.h"
 #include "conn/side.h"
 
+/* The thread ends while it sleeps. Nobody knows how much of the record the kernel has taken: nothing can follow it. */
+static void cancelled(void *argument)
+{
+    struct writing *w = argument;
+    w->tx->error = ECONNRESET;
+    atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);
+    lock_release(&w->tx->lock);
+}
+
 ssize_t writing_send(struct writing *w, const void *data, size_t n, int flags)
 {
     ssize_t put;
     if (flags & MSG_DONTWAIT) {
-        put = libc.send(w->fd, data, n, flags);
+        put = libc_send_now(w->fd, data, n, flags);
         return put < 0 ? -errno : put;
     }
     atomic_store_explicit(&w->tx->asleep, true, memory_order_relaxed);
-    pthread_cleanup_push(side_cancelled, &w->tx->lock);
+    pthread_cleanup_push(cancelled, w);
     put = libc.send(w->fd, data, n, flags);
     pthread_cleanup_pop(0);
     atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);

@@ -31,11 +31,6 @@ int side_take(struct lock *lock, _Atomic bool *asleep, int fd, int flags)
     }
 }
 
-void side_cancelled(void *lock)
-{
-    lock_release(lock);
-}
-
 bool side_take_last(struct lock *lock, _Atomic bool *asleep)
 {
     enum lock_result taken = lock_try(lock);

@@ -19,7 +19,5 @@ int side_take(struct lock *lock, _Atomic bool *asleep, int fd, int flags);
  * True where the lock is taken.
  */
 bool side_take_last(struct lock *lock, _Atomic bool *asleep);
-/* For pthread_cleanup_push around a call that may sleep: a cancelled thread gives its lock back. */
-void side_cancelled(void *lock);
 
 #endif

@@ -10,6 +10,32 @@
 #include "conn/readiness.h"
 #include "tls/clienthello.h"
 
+bool steps_enter(struct conn *conn, struct quiet *quiet)
+{
+    quiet_begin(quiet);
+    if (lock_take(&conn->steps) != LOCK_MINE)
+        return true;
+    quiet_end(quiet);
+    return false;
+}
+
+bool steps_enter_now(struct conn *conn, struct quiet *quiet)
+{
+    quiet_begin(quiet);
+    if (lock_try(&conn->steps) == LOCK_TAKEN)
+        return true;
+    quiet_end(quiet);
+    return false;
+}
+
+void steps_leave(struct conn *conn, const struct quiet *quiet)
+{
+    lock_release(&conn->steps);
+    if (atomic_load(&conn->closing))
+        conn_settle(conn);
+    quiet_end(quiet);
+}
+
 /* A failure that another endpoint may not have. */
 enum pending_result steps_fail_or_retry(struct conn *conn, const struct handshake_fault *fault)
 {
@@ -145,12 +171,11 @@ enum pending_result steps_take(struct conn *conn)
 enum pending_result pending_drive(struct conn *conn)
 {
     enum pending_result result;
-    if (lock_take(&conn->steps) == LOCK_MINE)
+    struct quiet quiet;
+    if (!steps_enter(conn, &quiet))
         return PENDING_WAITS;
     result = settle_adopt(conn) ? PENDING_DONE : steps_take(conn);
-    lock_release(&conn->steps);
-    if (result == PENDING_PLAIN || atomic_load(&conn->closing))
-        conn_settle(conn);
+    steps_leave(conn, &quiet);
     return result;
 }
 
@@ -160,12 +185,11 @@ void pending_drive_others(struct conn *except)
     struct conn *all[MOST];
     int n = pending_list(all, MOST);
     for (int i = 0; i < n; i++) {
-        if (all[i] == except || lock_try(&all[i]->steps) != LOCK_TAKEN)
+        struct quiet quiet;
+        if (all[i] == except || !steps_enter_now(all[i], &quiet))
             continue;
         if (conn_is_pending(all[i]) && !settle_adopt(all[i]))
             steps_take(all[i]);
-        lock_release(&all[i]->steps);
-        if (atomic_load(&all[i]->closing))
-            conn_settle(all[i]);
+        steps_leave(all[i], &quiet);
     }
 }

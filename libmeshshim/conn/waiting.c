@@ -59,18 +59,17 @@ int64_t pending_expire(int64_t now)
     int n;
     n = pending_due(due, MOST, now, &next);
     for (int i = 0; i < n; i++) {
-        if (lock_try(&due[i]->steps) == LOCK_TAKEN) {
-            if (conn_is_pending(due[i]))
-                expire_one(due[i], now);
-            if (due[i]->pending) {
-                int64_t when = pending_next_event(due[i]->pending);
-                if (next == 0 || when < next)
-                    next = when;
-            }
-            lock_release(&due[i]->steps);
+        struct quiet quiet;
+        if (!steps_enter_now(due[i], &quiet))
+            continue;
+        if (conn_is_pending(due[i]))
+            expire_one(due[i], now);
+        if (due[i]->pending) {
+            int64_t when = pending_next_event(due[i]->pending);
+            if (next == 0 || when < next)
+                next = when;
         }
-        if (atomic_load(&due[i]->closing))
-            conn_settle(due[i]);
+        steps_leave(due[i], &quiet);
     }
     if (n == MOST && (next == 0 || next > now + 1))
         next = now + 1;

@@ -7,6 +7,7 @@
 
 #include "base/banned.h"
 #include "base/process.h"
+#include "base/quiet.h"
 #include "conn/dial.h"
 #include "conn/mesh.h"
 #include "conn/ownfd.h"
@@ -37,14 +38,19 @@ static struct conn *leave(int fd)
 
 int hook_close(int fd)
 {
+    struct quiet quiet;
     struct conn *conn;
     int result;
     if (ownfd_is(fd))
         return (int)as_result(-EBADF);
+    if (__builtin_expect(!fdtable_get(fd), 1))
+        return libc.close(fd);
+    quiet_begin(&quiet); /* between its beginning and its end the number leads nowhere */
     conn = leave(fd);
     result = libc.close(fd);
     if (conn)
         conn_left(conn, fd, NULL);
+    quiet_end(&quiet);
     return result;
 }
 
@@ -67,8 +73,10 @@ static int close_between(unsigned first, unsigned last, int flags)
 int hook_close_range(unsigned first, unsigned last, int flags)
 {
     int end = fdtable_end(), result;
+    struct quiet quiet;
     if (first > last || (flags & CLOSE_RANGE_CLOEXEC) || mesh_state == MESH_OFF || first > 0x7fffffff)
         return libc.close_range(first, last, flags);
+    quiet_begin(&quiet);
     for (int fd = (int)first; fd < end && (unsigned)fd <= last; fd++)
         leave(fd);
     result = close_between(first, last, flags);
@@ -77,6 +85,7 @@ int hook_close_range(unsigned first, unsigned last, int flags)
         if (conn && !fdtable_is(fd, conn) && may_change())
             conn_left(conn, fd, NULL);
     }
+    quiet_end(&quiet);
     return result;
 }
 
@@ -138,24 +147,34 @@ static struct conn *make_way(int fd, int to)
 
 int hook_dup2(int fd, int to)
 {
+    struct quiet quiet;
     struct conn *old;
+    int result;
     if (ownfd_is(to))
         return (int)as_result(-EBUSY);
     if (mesh_state == MESH_OFF || fd == to)
         return libc.dup2(fd, to);
+    quiet_begin(&quiet);
     old = make_way(fd, to);
-    return duplicated(fd, libc.dup2(fd, to), old);
+    result = duplicated(fd, libc.dup2(fd, to), old);
+    quiet_end(&quiet);
+    return result;
 }
 
 int hook_dup3(int fd, int to, int flags)
 {
+    struct quiet quiet;
     struct conn *old;
+    int result;
     if (ownfd_is(to))
         return (int)as_result(-EBUSY);
     if (mesh_state == MESH_OFF || fd == to)
         return libc.dup3(fd, to, flags);
+    quiet_begin(&quiet);
     old = make_way(fd, to);
-    return duplicated(fd, libc.dup3(fd, to, flags), old);
+    result = duplicated(fd, libc.dup3(fd, to, flags), old);
+    quiet_end(&quiet);
+    return result;
 }
 
 int hook_fcntl(int fd, int cmd, long arg)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/banned.h"
-#include "base/log.h"
+#include "base/quiet.h"
 #include "conn/accepting.h"
 #include "conn/dial.h"
 #include "conn/mesh.h"
@@ -31,11 +31,15 @@ static void begin_anew(int fd)
 int hook_socket(int domain, int type, int protocol)
 {
     int fd = libc.socket(domain, type, protocol);
+    struct quiet quiet;
     if (mesh_state == MESH_OFF || fd < 0)
         return fd;
     begin_anew(fd);
-    if (is_internet(domain) && (type & 0xf) == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP))
+    if (is_internet(domain) && (type & 0xf) == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP)) {
+        quiet_begin(&quiet);
         conn_new(fd, CONN_FRESH);
+        quiet_end(&quiet);
+    }
     return fd;
 }
 
@@ -170,14 +174,18 @@ int hook_listen(int fd, int backlog)
 
 static int accepted(int listener, int fd)
 {
+    struct quiet quiet;
+    int result;
     if (mesh_state == MESH_OFF || fd < 0)
         return fd;
+    quiet_begin(&quiet);
     begin_anew(fd);
     start_service();
-    if (accepting_take(listener, fd) == 0)
-        return fd;
-    libc.close(fd);
-    return (int)as_result(-EMFILE);
+    result = accepting_take(listener, fd) == 0 ? fd : -EMFILE;
+    if (result < 0)
+        libc.close(fd);
+    quiet_end(&quiet);
+    return (int)as_result(result);
 }
 
 int hook_accept(int fd, struct sockaddr *addr, socklen_t *len)

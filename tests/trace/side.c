@@ -237,3 +237,68 @@ void ask_one(struct side *s, int fd)
     say_recv(fd, 100, 0);
     meet(s);
 }
+
+/* Twice in a row, for it may also sleep on its way there. */
+void asleep(int thread)
+{
+    char path[64], text[512];
+    int64_t deadline = now_ms() + SOON;
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+    for (int times = 0; times < 3; poll(NULL, 0, 1)) {
+        FILE *f = fopen(path, "r");
+        size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+        const char *state;
+        text[n] = 0;
+        if (f)
+            fclose(f);
+        state = strrchr(text, ')');
+        times = state && state[1] == ' ' && state[2] == 'S' ? times + 1 : 0;
+        if (now_ms() > deadline)
+            fail("thread %d does not wait", thread);
+    }
+}
+
+int crowd(struct side *s)
+{
+    int fd = -1;
+    if (s->client) {
+        meet(s);
+        fd = tcp_socket(SOCK_NONBLOCK);
+        if (connect(fd, (struct sockaddr *)&s->address, sizeof s->address) && errno != EINPROGRESS)
+            fail("connect");
+        meet(s);
+    } else {
+        listen(s->listener, 0);
+        meet(s);
+        await(s->listener, POLLIN);
+        meet(s);
+    }
+    return fd;
+}
+
+void disperse(struct side *s)
+{
+    meet(s);
+    if (!s->client) {
+        int fd;
+        listen(s->listener, 16);
+        nonblocking(s->listener, true);
+        while ((fd = accept(s->listener, NULL, NULL)) >= 0)
+            close(fd);
+        nonblocking(s->listener, false);
+    }
+    meet(s);
+}
+
+void serve_until_told(struct side *s)
+{
+    struct pollfd p[2] = { { s->control, POLLIN, 0 }, { s->listener, POLLIN, 0 } };
+    char byte;
+    while (poll(p, 2, -1) > 0 && !(p[0].revents & POLLIN)) {
+        int fd = accept(s->listener, NULL, NULL);
+        if (fd >= 0 && recv(fd, &byte, 1, 0) == 1)
+            send(fd, &byte, 1, MSG_NOSIGNAL);
+        close(fd);
+    }
+    hear(s, &byte, 1);
+}

@@ -60,6 +60,12 @@ void let_peer_send(struct side *side);     /* the same without looking */
 void serve_one(struct side *side);         /* accept, then one message each way */
 void ask_one(struct side *side, int fd);   /* its client */
 void nonblocking(int fd, bool on);
+void asleep(int thread); /* until that thread of this process waits in the kernel */
+int crowd(
+    struct side *side); /* the listener has room for nobody else; the client's filler, -1 in the server */
+void disperse(struct side *side); /* both: everybody who waits is let go, and there is room again */
+void serve_until_told(
+    struct side *side); /* accepts, answers one message, closes; until the client tells one byte */
 void small_buffers(int fd);
 
 /* say.c: a line a step. Every say_… performs the call, prints it with its result, and keeps errno. */
