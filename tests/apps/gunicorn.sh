@@ -1,12 +1,14 @@
 #!/bin/bash
 # gunicorn: workers that inherit the listener and accept for themselves, its threaded worker, and a reload that replaces them.
-# packages: gunicorn python3-gunicorn
+# packages: apache2-utils gunicorn python3-gunicorn
 # program: gunicorn
 # timeout: 60
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash
 . "$(dirname "$0")/common.bash"
+# shellcheck source=tests/apps/web.bash
+. "$(dirname "$0")/web.bash"
 [ -x /usr/bin/gunicorn ] || skip "gunicorn is not installed"
 echo "version gunicorn $(/usr/bin/gunicorn --version | sed 's/.*version //; s/).*//')"
 bystander
@@ -41,11 +43,6 @@ greets() {
 }
 echoes() {
     ask --data-binary "@$work/files/300k" -o "$work/got" "http://127.0.0.1:$port/" && same "$work/files/300k" "$work/got"
-}
-bench() {
-    limit 30 mesh client ab -q -s 10 "$@" >"$work/ab" 2>&1 || { cat "$work/ab"; return 1; }
-    grep -E 'Complete|Failed|Write errors' "$work/ab"
-    grep -qE '^Failed requests: *0$' "$work/ab" && ! grep -qE 'Non-2xx|Write errors: *[1-9]' "$work/ab"
 }
 replaced() {
     local now

@@ -1,12 +1,14 @@
 #!/bin/bash
 # uWSGI: its HTTP router is a process that speaks to clients and, over TCP of its own, to workers.
-# packages: uwsgi-core uwsgi-plugin-python3
+# packages: apache2-utils uwsgi-core uwsgi-plugin-python3
 # program: uWSGI
 # timeout: 60
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash
 . "$(dirname "$0")/common.bash"
+# shellcheck source=tests/apps/web.bash
+. "$(dirname "$0")/web.bash"
 [ -x /usr/bin/uwsgi-core ] || skip "uwsgi is not installed"
 echo "version uWSGI $(/usr/bin/uwsgi-core --version)"
 bystander
@@ -37,11 +39,6 @@ greets() {
 echoes() {
     ask --data-binary "@$work/files/300k" -o "$work/got" "http://127.0.0.1:$port/" && same "$work/files/300k" "$work/got"
 }
-bench() {
-    limit 30 mesh client ab -q -s 10 "$@" "http://127.0.0.1:$port/" >"$work/ab" 2>&1 || { cat "$work/ab"; return 1; }
-    grep -E 'Complete|Failed|Write errors' "$work/ab"
-    grep -qE '^Failed requests: *0$' "$work/ab" && ! grep -qE 'Non-2xx|Write errors: *[1-9]' "$work/ab"
-}
 direct() {
     port=$(free_port)
     serve --http-socket "127.0.0.1:$port" --threads 2
@@ -58,12 +55,12 @@ beside() {
 direct
 try "uwsgi: an answer" greets
 try "uwsgi: 300 kB there and back" echoes
-try "uwsgi: 200 requests, a connection each" bench -c 8 -n 200
+try "uwsgi: 200 requests, a connection each" bench -c 8 -n 200 "http://127.0.0.1:$port/"
 try "uwsgi: both sides are proved" both_proved "$port"
 routed
 try "uwsgi: an answer through the router" greets
 try "uwsgi: 300 kB there and back through the router" echoes
-try "uwsgi: 200 requests through the router" bench -c 8 -n 200
+try "uwsgi: 200 requests through the router" bench -c 8 -n 200 "http://127.0.0.1:$port/"
 try "uwsgi: client and router are proved" both_proved "$port"
 try "uwsgi: router and workers are proved" proved inbound "inbound:$inner" server
 try "uwsgi: loaded but for other ports" beside

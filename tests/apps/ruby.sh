@@ -1,0 +1,59 @@
+#!/bin/bash
+# Ruby: WEBrick and Puma, Net::HTTP, sockets of threads and of forked processes, IO.select with calls that do not wait.
+# packages: ruby ruby-webrick puma
+# program: Ruby
+# program: Puma
+# timeout: 90
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/apps/common.bash
+. "$(dirname "$0")/common.bash"
+[ -x /usr/bin/ruby ] || skip "ruby is not installed"
+echo "version Ruby $(/usr/bin/ruby -e 'print RUBY_VERSION')"
+echo "version Puma $(/usr/bin/puma --version | sed 's/[^0-9]*//')"
+bystander
+
+server() {
+    port=$(free_port)
+    spawn "$1" mesh "${side:-server}" /usr/bin/ruby "$top/tests/apps/programs/sockets.rb" "$1" "$port"
+    wait_port "$port" 20
+}
+client() {
+    limit 30 mesh "${side:-client}" /usr/bin/ruby "$top/tests/apps/programs/sockets.rb" "$1" "$port" "${@:2}"
+}
+cat >"$work/config.ru" <<'RUBY'
+run ->(env) {
+  body = env['rack.input'].read
+  [200, {}, [body.empty? ? "hello #{env['PATH_INFO']}" : body]]
+}
+RUBY
+puma() {
+    port=$(free_port)
+    spawn puma mesh "${side:-server}" env HOME="$work" /usr/bin/puma --dir "$work" -e production -b "tcp://127.0.0.1:$port" "$@" "$work/config.ru"
+    wait_port "$port" 20
+}
+
+server http-server
+try "ruby: Net::HTTP and WEBrick, 70 requests and 2 MiB there and back" client http-client
+try "ruby: WEBrick and its clients are proved" both_proved "$port"
+puma -t 4:4
+try "ruby: Net::HTTP and Puma's threads" client http-client
+try "ruby: Puma and its clients are proved" both_proved "$port"
+puma -t 2:2 -w 2
+try "ruby: Net::HTTP and Puma's two workers" client http-client
+try "ruby: Puma's workers and their clients are proved" both_proved "$port"
+server threads-server
+try "ruby: threads echo 4 MiB" client threads-client 4194304 1
+try "ruby: threads echo 64 KiB on each of 20 connections" client threads-client 65536 20
+try "ruby: IO.select, 64 KiB on each of 30 connections" client select-client 65536 30
+try "ruby: lines, a time-out, a look at what is next" client lines-client
+try "ruby: threads and their clients are proved" both_proved "$port"
+server forks-server
+try "ruby: a forked process for each of 10 connections" client threads-client 100000 10
+try "ruby: forked processes and their clients are proved" both_proved "$port"
+beside() {
+    side=bystander
+    server threads-server && client select-client 65536 30 && client lines-client
+}
+try "ruby: loaded but for other ports" beside
+[ "$failures" -eq 0 ]
