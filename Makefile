@@ -109,7 +109,7 @@ tsan: ## the suite under the thread sanitizer
 sanitized: deps all $(UNIT_BIN) $(TEST_PROGRAMS)
 	@B=$(B) tests/run
 
-$(B)/fuzz/%: tests/fuzz/%.c $(CORE_SRC) $(LIB_SRC)
+$(B)/fuzz/%: tests/fuzz/%.c $(CORE_SRC) $(LIB_SRC) $(CLI_SRC)
 	@mkdir -p $(@D)
 	clang $(CPPFLAGS) -Ilibmeshshim -g -O1 -std=gnu11 -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=undefined -o $@ $< $$(sed -n 's,^// *links: *,,p' $<) $(CORE_SRC) -l:libinih.a $(IPSEC_MB) -lssl -lcrypto -lpthread -ldl

@@ -227,6 +227,16 @@ static void judge_identity_files(const struct subject *s)
                     workload->private_key.path, (unsigned)st.st_mode & 07777);
 }
 
+static void judge_workload(const struct subject *s)
+{
+    if (snapshot_workload(s->snapshot)->unmeshable == UNMESHABLE_WARN)
+        finding_add(s->list, MSH0114, line_of(s, "workload", "unmeshable"),
+                    "[workload] unmeshable is warn, so 'meshctl run' starts in plain text what cannot be "
+                    "meshed; make "
+                    "it refuse when every program can");
+    judge_identity_files(s);
+}
+
 static void judge_snapshot(const struct subject *s)
 {
     judge_inbound(s, snapshot_inbound(s->snapshot, 0));
@@ -236,7 +246,7 @@ static void judge_snapshot(const struct subject *s)
         judge_service(s, snapshot_service(s->snapshot, i));
     for (size_t i = 0; i < s->snapshot->service_count; i++)
         judge_overlaps(s, &s->snapshot->services[i]);
-    judge_identity_files(s);
+    judge_workload(s);
 }
 
 /* "mesh.ini:12: what is wrong" becomes line 12 and what is wrong. */

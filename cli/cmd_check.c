@@ -206,17 +206,23 @@ static void check_environment(struct check *check)
 
 static void check_program(struct check *check)
 {
-    struct buf why = BUF_INIT;
+    struct buf why = BUF_INIT, doubts = BUF_INIT;
+    char library[PATH_MAX];
     struct program program;
+    bool has_library;
 
     if (!check->program)
         return;
-    if (!program_judge(check->program, &program, &why))
+    has_library = library_find(check->library, library, &why);
+    why.length = 0;
+    if (!program_judge(check->program, has_library ? library : NULL, &program, &why, &doubts))
         tell(check, BAD, "program: %s", buf_text(&why));
     else
         tell(check, GOOD, "program: %s%s%s can be meshed", program.path,
              *program.interpreter ? ", run by " : "", program.interpreter);
+    tell_lines(check, "program", doubts.data, 0);
     buf_free(&why);
+    buf_free(&doubts);
 }
 
 static void (*const steps[])(struct check *) = { check_library, check_configuration, check_identity,

@@ -6,6 +6,7 @@
 #include "library.h"
 #include "options.h"
 #include "policy/config.h"
+#include "preload.h"
 #include "program.h"
 
 #include "base/banned.h"
@@ -31,16 +32,12 @@ static bool find_config(const char *wanted, char path[PATH_MAX], struct buf *why
     return false;
 }
 
-/* Ours first: the first library that defines a symbol wins. */
-static bool set_preload(const char *library, struct buf *why)
+static bool set_preload(const char *library, const char *sanitizer, struct buf *why)
 {
-    const char *before = getenv("LD_PRELOAD");
     struct buf value = BUF_INIT;
     bool set;
 
-    buf_puts(&value, library);
-    if (before && *before)
-        buf_printf(&value, ":%s", before);
+    preload_write(&value, library, sanitizer, getenv("LD_PRELOAD"));
     set = !value.failed && setenv("LD_PRELOAD", buf_text(&value), 1) == 0;
     buf_free(&value);
     if (!set)
@@ -48,21 +45,62 @@ static bool set_preload(const char *library, struct buf *why)
     return set;
 }
 
+/* What the configuration says of programs that cannot be meshed. One that is not valid says nothing. */
+static enum unmeshable_policy policy_of(const char *wanted)
+{
+    enum unmeshable_policy policy = UNMESHABLE_REFUSE;
+    struct buf problems = BUF_INIT;
+    char path[PATH_MAX];
+    struct snapshot *snapshot = find_config(wanted, path, &problems) ? config_load(path, &problems) : NULL;
+
+    if (snapshot)
+        policy = snapshot_workload(snapshot)->unmeshable;
+    snapshot_unref(snapshot);
+    buf_free(&problems);
+    return policy;
+}
+
+static void tell_doubts(struct buf *doubts)
+{
+    char *rest = doubts->data, *line;
+    while ((line = strsep(&rest, "\n")) != NULL)
+        if (*line)
+            complain("%s", line);
+    buf_free(doubts);
+}
+
+/* Is it to be run? An unmeshable program is, where that was asked for; then with a warning. */
+static bool judge(const struct request *request, const char *library, struct program *program,
+                  struct buf *why)
+{
+    struct buf doubts = BUF_INIT;
+    bool is_good = program_judge(request->program[0], library, program, why, &doubts);
+
+    if (!is_good && program->found && (request->force || policy_of(request->config) == UNMESHABLE_WARN)) {
+        complain("%s; running it all the same, not meshed", buf_text(why));
+        why->length = 0;
+        is_good = true;
+    }
+    if (is_good)
+        tell_doubts(&doubts);
+    buf_free(&doubts);
+    return is_good;
+}
+
 static bool prepare(const struct request *request, struct buf *why)
 {
     char library[PATH_MAX], config[PATH_MAX];
+    struct buf missing = BUF_INIT;
     struct program program;
+    bool has_library = library_find(request->library, library, &missing), is_good;
 
-    if (!program_judge(request->program[0], &program, why)) {
-        if (!request->force || !program.found)
-            return false;
-        complain("%s; running it all the same", buf_text(why));
-        why->length = 0;
-    }
-    if (!library_find(request->library, library, why) || !library_loads(library, why) ||
-        !find_config(request->config, config, why))
-        return false;
-    return setenv("MESHSHIM_CONFIG", config, 1) == 0 && set_preload(library, why);
+    is_good = judge(request, has_library ? library : NULL, &program, why);
+    if (is_good && !has_library)
+        buf_puts(why, buf_text(&missing));
+    buf_free(&missing);
+    return is_good && has_library && library_loads(library, why) &&
+           find_config(request->config, config, why) && setenv("MESHSHIM_CONFIG", config, 1) == 0 &&
+           set_preload(library, program.sanitizer, why);
 }
 
 static int become(const struct request *request)
@@ -113,12 +151,14 @@ const struct command command_run = {
     "run",
     "-- PROGRAM [ARGUMENT…]",
     "Runs a program in the mesh, after a look whether it can be meshed",
-    "Refused, each with the reason: static programs, programs for another C library or processor, Go "
-    "programs,\n"
-    "set-uid and set-gid programs and those with file capabilities. A script is judged by its interpreter.\n"
-    "Else LD_PRELOAD (in front of what it holds) and MESHSHIM_CONFIG are set and the program takes "
-    "meshctl's\n"
-    "place: same process id, same exit status.",
+    "Refused, each with the reason and what to do instead: static programs, Go programs, programs for\n"
+    "another C library, an older glibc or another processor, set-uid and set-gid programs, those with file\n"
+    "capabilities, and damaged files. A script is judged by its interpreter, and by what it does nothing "
+    "but\n"
+    "execute. 'unmeshable = warn' in [workload], or --force, run such a program all the same, not meshed.\n"
+    "Else LD_PRELOAD (in front of what it holds, but behind a sanitizer) and MESHSHIM_CONFIG are set and "
+    "the\n"
+    "program takes meshctl's place: same process id, same exit status.",
     rows,
     run,
     true,

@@ -7,10 +7,22 @@
 #include <unistd.h>
 
 #include "base/program.h"
+#include "judge.h"
+#include "script.h"
 
 #include "base/banned.h"
 
-enum { SCRIPTS_MOST = 5 }; /* as the kernel: a script's interpreter may be a script */
+enum { SCRIPTS_MOST = 5 /* as the kernel */, WRAPPERS_MOST = 3, COMMANDS_MOST = 8 };
+
+/* What a look gathers on its way. */
+struct look {
+    const char *library;
+    struct program *program;
+    struct buf *why, *doubts;
+    int wrappers; /* how deep we are in scripts that execute scripts */
+};
+
+/* --- finding --- */
 
 static bool is_executable_file(const char *path)
 {
@@ -35,170 +47,138 @@ static bool find_in_path(const char *name, char found[PATH_MAX])
     }
 }
 
-static bool find(const char *name, char found[PATH_MAX], struct buf *why)
+static bool find_by_path(const char *path, char found[PATH_MAX], struct buf *why)
 {
     struct stat st;
-    if (!strchr(name, '/')) {
-        if (*name && strlen(name) < NAME_MAX && find_in_path(name, found))
-            return true;
-        buf_printf(why, "there is no program '%s' in PATH; install it, or give its path", name);
-    } else if (stat(name, &st) != 0) {
-        buf_printf(why, "cannot find %s (%s); check the path", name, strerror(errno));
-    } else if (!S_ISREG(st.st_mode) || access(name, X_OK) != 0) {
-        buf_printf(why, "%s is not an executable file; give the program itself, or 'chmod +x' it", name);
-    } else if (snprintf(found, PATH_MAX, "%s", name) < PATH_MAX) {
+    found[0] = '\0';
+    if (stat(path, &st) != 0)
+        buf_printf(why, "cannot find %s (%s); check the path", path, strerror(errno));
+    else if (S_ISDIR(st.st_mode))
+        buf_printf(why, "%s is a directory, not an executable file; give the program in it", path);
+    else if (!S_ISREG(st.st_mode))
+        buf_printf(why, "%s is not an executable file, nor any other file; give the program itself", path);
+    else if (access(path, X_OK) != 0)
+        buf_printf(why, "%s is not an executable file; give the program itself, or 'chmod +x' it", path);
+    else
+        return snprintf(found, PATH_MAX, "%s", path) < PATH_MAX;
+    return false;
+}
+
+static bool find(const char *name, char found[PATH_MAX], struct buf *why)
+{
+    if (strchr(name, '/'))
+        return find_by_path(name, found, why);
+    if (*name && strlen(name) < NAME_MAX && find_in_path(name, found))
         return true;
-    }
+    buf_printf(why, "there is no program '%s' in PATH; install it, or give its path", name);
     found[0] = '\0';
     return false;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
+/* --- following --- */
 
-/* "#!/usr/bin/env -S NAME=x python3 -u": the program that env will run. */
-static char *env_program(char *rest)
-{
-    char *save, *word = strtok_r(rest, " \t", &save);
-    while (word && (word[0] == '-' || strchr(word, '=')))
-        word = strtok_r(NULL, " \t", &save);
-    return word;
-}
-
-/* The first line behind "#!": its program, and for env what env runs. */
-static bool script_interpreter(char *line, char out[PATH_MAX], struct buf *why)
-{
-    char *save, *interpreter, *rest;
-
-    line[strcspn(line, "\r")] = '\0';
-    interpreter = strtok_r(line, " \t", &save);
-    if (!interpreter) {
-        buf_puts(why, "its first line is '#!' without an interpreter; mend it");
-        return false;
-    }
-    rest = strcmp(base_name(interpreter), "env") == 0 ? env_program(save) : NULL;
-    return find(rest ? rest : interpreter, out, why);
-}
-
-/* The dynamic loader ignores LD_PRELOAD for a program that gains privileges, or takes system directories only. */
-static bool judge_privileges(const char *path, enum program_gain gain, struct buf *why)
-{
-    static const char *const what[] = {
-        [GAINS_USER] = "is set-uid",
-        [GAINS_GROUP] = "is set-gid",
-        [GAINS_CAPABILITIES] = "has file capabilities",
-    };
-    if (gain == GAINS_NOTHING)
-        return true;
-    buf_printf(why,
-               "%s %s, so the dynamic loader ignores LD_PRELOAD; run a copy without that (%s) as the right "
-               "user, for "
-               "instance from a service manager that grants the capability",
-               path, what[gain], gain == GAINS_CAPABILITIES ? "setcap -r" : "chmod ug-s");
-    return false;
-}
-
-static bool judge_libc(const char *path, const struct elf_facts *facts, struct buf *why)
-{
-    const char *loader = base_name(facts->interpreter);
-    if (!facts->has_interpreter)
-        buf_printf(
-            why,
-            "%s is linked statically, so nothing can be preloaded into it; use a dynamically linked build of "
-            "it, or a sidecar proxy",
-            path);
-    else if (strstr(loader, "musl"))
-        buf_printf(
-            why,
-            "%s is built for musl (%s) and the library for glibc; use a glibc build of it, for instance from "
-            "a Debian-based image instead of an Alpine one",
-            path, facts->interpreter);
-    else if (strncmp(loader, "ld-linux", 8) != 0 && strncmp(loader, "ld64.so", 7) != 0 &&
-             strncmp(loader, "ld.so", 5) != 0)
-        buf_printf(why, "%s runs on another C library than glibc (its loader is %s); use a glibc build of it",
-                   path, facts->interpreter);
-    else
-        return true;
-    return false;
-}
-
-static bool judge_elf(const char *path, const struct program_file *file, struct buf *why)
-{
-    const struct elf_facts *facts = &file->elf;
-    if (facts->is_32bit)
-        buf_printf(why, "%s is a 32-bit program and the library is 64-bit; use a 64-bit build of it", path);
-    else if (!facts->is_native)
-        buf_printf(why, "%s is built for another processor (ELF machine %u); use a build for this one", path,
-                   facts->machine);
-    else if (facts->is_damaged)
-        buf_printf(why, "%s is damaged: it is cut short, or its tables lie outside the file; install it anew",
-                   path);
-    else if (!facts->is_program)
-        buf_printf(why, "%s is an object file, not a program; give the program that is linked from it", path);
-    else if (facts->is_go)
-        buf_printf(
-            why,
-            "%s is a Go program: it makes raw system calls instead of calling libc, so the library would see "
-            "nothing; use its own TLS or a sidecar proxy",
-            path);
-    else
-        return judge_libc(path, facts, why) && judge_privileges(path, file->gain, why);
-    return false;
-}
-
-static bool look_at(const char *path, struct program_file *file)
+static bool look_at(const char *path, struct program_file *file, struct buf *why)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0) {
-        memset(file, 0, sizeof *file);
+    memset(file, 0, sizeof *file);
+    if (fd < 0)
         file->error = errno;
-        return false;
-    }
-    program_look_at(fd, file);
-    close(fd);
+    else
+        program_look_at(fd, file);
+    if (fd >= 0)
+        close(fd);
+    if (file->error)
+        buf_printf(why, "cannot read %s (%s), so it cannot be judged; --force runs it all the same", path,
+                   strerror(file->error));
     return file->error == 0;
 }
 
-enum step { STEP_GOOD, STEP_BAD, STEP_FOLLOW };
+static bool judge_path(struct look *look, const char *path);
 
-/* One file on the way from a script to the program that runs it. */
-static enum step look_once(const char *path, char next[PATH_MAX], struct buf *why)
+/* A program that a wrapper executes. True where there is nothing to be refused for. */
+static bool judge_command(struct look *look, const char *path, const struct script_command *command)
 {
-    struct program_file file;
+    struct buf why = BUF_INIT;
+    struct program program;
+    struct look inner = { look->library, &program, &why, look->doubts, look->wrappers + 1 };
+    char found[PATH_MAX];
+    bool is_good;
 
-    if (!look_at(path, &file))
-        buf_printf(why, "cannot read %s (%s), so it cannot be judged; --force runs it all the same", path,
-                   strerror(file.error));
-    else if (file.elf.is_elf)
-        return judge_elf(path, &file, why) ? STEP_GOOD : STEP_BAD;
-    else if (file.kind == PROGRAM_SCRIPT)
-        return script_interpreter(file.line, next, why) ? STEP_FOLLOW : STEP_BAD;
-    else
-        buf_printf(why, "%s is neither an ELF program nor a script; give the program itself", path);
-    return STEP_BAD;
+    memset(&program, 0, sizeof program);
+    /* One that is not there is the script's affair. */
+    is_good = !find(command->name, found, &why) || judge_path(&inner, found);
+    if (!is_good)
+        buf_printf(command->is_certain ? look->why : look->doubts,
+                   "%s is a shell script that executes %s, and %s%s", path, command->name, buf_text(&why),
+                   command->is_certain ? "" : "\n");
+    buf_free(&why);
+    return is_good || !command->is_certain;
 }
 
-bool program_judge(const char *name, struct program *program, struct buf *why)
+static bool judge_wrapper(struct look *look, const char *path)
+{
+    struct script_command command;
+    struct script script;
+    bool is_good = true;
+
+    if (look->wrappers == WRAPPERS_MOST)
+        return true;
+    script_open(&script, path);
+    for (int i = 0; i < COMMANDS_MOST && is_good && script_next(&script, &command); i++)
+        is_good = judge_command(look, path, &command);
+    script_close(&script);
+    return is_good;
+}
+
+/* The file that runs a script: in PATH where env looks for it, else as the kernel takes it. */
+static bool find_interpreter(const char *path, char *line, char next[PATH_MAX], struct buf *why)
+{
+    bool by_env;
+    const char *name = script_interpreter(path, line, &by_env, why);
+    return name && (by_env ? find(name, next, why) : find_by_path(name, next, why));
+}
+
+/* From a script to the program that runs it. */
+static bool judge_path(struct look *look, const char *path)
 {
     char current[PATH_MAX], next[PATH_MAX];
+    struct program_file file;
+    struct needs needs;
+
+    snprintf(current, sizeof current, "%s", path);
+    for (int i = 0; i < SCRIPTS_MOST; i++) {
+        if (!look_at(current, &file, look->why))
+            return false;
+        if (file.elf.is_elf) {
+            if (!judge_elf(current, &file, look->library, &needs, look->why, look->doubts))
+                return false;
+            memcpy(look->program->sanitizer, needs.sanitizer, sizeof needs.sanitizer);
+            return i != 1 || !script_is_for_shell(current) || judge_wrapper(look, path);
+        }
+        if (file.kind != PROGRAM_SCRIPT) {
+            buf_printf(look->why, "%s is neither an ELF program nor a script; give the program itself",
+                       current);
+            return false;
+        }
+        if (!find_interpreter(current, file.line, next, look->why))
+            return false;
+        memcpy(look->program->interpreter, next, sizeof next);
+        memcpy(current, next, sizeof next);
+    }
+    buf_printf(look->why,
+               "%s is a script of a script of a script, deeper than the kernel follows; mend its first line",
+               path);
+    return false;
+}
+
+bool program_judge(const char *name, const char *library, struct program *program, struct buf *why,
+                   struct buf *doubts)
+{
+    struct look look = { library, program, why, doubts, 0 };
 
     memset(program, 0, sizeof *program);
     if (!find(name, program->path, why))
         return false;
     program->found = true;
-    memcpy(current, program->path, sizeof current);
-    for (int i = 0; i < SCRIPTS_MOST; i++) {
-        enum step step = look_once(current, next, why);
-        if (step != STEP_FOLLOW)
-            return step == STEP_GOOD;
-        memcpy(program->interpreter, next, sizeof next);
-        memcpy(current, next, sizeof next);
-    }
-    buf_printf(why,
-               "%s is a script of a script of a script, deeper than the kernel follows; mend its first line",
-               program->path);
-    return false;
+    return judge_path(&look, program->path);
 }

@@ -19,6 +19,9 @@ enum protocol { PROTOCOL_TCP, PROTOCOL_HTTP };
 /* Envoy's lb_policy; peak_ewma is Linkerd's. */
 enum load_balancer { LB_LEAST_REQUEST, LB_ROUND_ROBIN, LB_RANDOM, LB_PEAK_EWMA, LB_RING_HASH };
 
+/* What meshctl run does with a program that the library cannot be preloaded into. */
+enum unmeshable_policy { UNMESHABLE_REFUSE, UNMESHABLE_WARN };
+
 /* A PEM file: its name and, read when the configuration was, its text (a later chroot or setuid must not matter). */
 struct pem_file {
     char *path; /* NULL: not configured */
@@ -34,6 +37,7 @@ struct workload {
     char *spiffe_id;    /* spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/NAME */
     char *runtime_dir;  /* resolved: never NULL */
     struct pem_file certificate, private_key, trust_bundle;
+    enum unmeshable_policy unmeshable;
 };
 
 /* Client identities let in, or server identities accepted: "NS/NAME" with * for a whole part, or a whole SPIFFE ID. */

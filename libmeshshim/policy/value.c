@@ -178,6 +178,16 @@ void value_mtls_service(const struct value *value, void *field)
         *(enum mtls_mode *)field = (enum mtls_mode)mode;
 }
 
+void value_unmeshable(const struct value *value, void *field)
+{
+    static const struct choice policies[] = { { "refuse", UNMESHABLE_REFUSE },
+                                              { "warn", UNMESHABLE_WARN },
+                                              { NULL, 0 } };
+    int policy;
+    if (choose(value, policies, "refuse or warn", &policy))
+        *(enum unmeshable_policy *)field = (enum unmeshable_policy)policy;
+}
+
 void value_protocol(const struct value *value, void *field)
 {
     static const struct choice protocols[] = { { "tcp", PROTOCOL_TCP },

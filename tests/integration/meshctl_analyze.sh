@@ -138,6 +138,10 @@ found MSH0151 8 0 truncation <<'INI'
 tolerate_truncation = yes
 INI
 
+workload+=$'\nunmeshable = warn'
+found MSH0114 7 0 unmeshable </dev/null
+workload=${workload%$'\n'*}
+
 "$meshctl" ca issue --dir ca --workload default/web --out web --not-before 2020-01-01T00:00:00Z \
     --not-after 2020-01-02T00:00:00Z >>ca.log 2>&1
 found MSH0201 1 1 expired </dev/null

@@ -40,6 +40,12 @@ finds runtime-dir 0 "✓ runtime directory: $work/run can be made" --config mesh
 finds kernel 0 '[✓!] kernel TLS: ' --config mesh.ini
 finds program 0 '✓ program: /.*/bash can be meshed' --config mesh.ini bash
 finds no-program '1' "✗ program: there is no program 'no-such-program'" --config mesh.ini no-such-program
+echo 'int main(void) { return 0; }' >program.c
+gcc -static -o static program.c || fail "cannot compile"
+printf '%s\n' '#!/bin/sh' 'if true; then' 'exec ./static' 'fi' >script && chmod +x script
+finds static-program 1 '✗ program: ./static is linked statically, so nothing can be preloaded into it; use ' --config mesh.ini ./static
+finds program-by-script 0 '✓ program: ./script, run by /bin/sh can be meshed' --config mesh.ini ./script
+finds doubtful-program 0 '! program: ./script is a shell script that executes ./static, and ' --config mesh.ini ./script
 finds not-a-library 1 '✗ library: the dynamic loader does not take' --config mesh.ini --library mesh.ini
 MESHSHIM_DISABLE=1 finds disabled 0 '! environment: MESHSHIM_DISABLE is 1' --config mesh.ini
 MESHSHIM_CONFIG=$work/mesh.ini finds configuration-of-the-environment 0 '✓ configuration: '

@@ -572,7 +572,7 @@ static void as_json(void)
         "\"spiffe_id\":\"spiffe://cluster.local/ns/default/sa/web\",\"certificate\":\"/"
         "a\\u0022\\u005c\\u00ff\xc3\xa9\","
         "\"private_key\":null,\"trust_bundle\":null,\"runtime_dir\":\"/"
-        "r\"},\"inbound\":[{\"port\":null,\"mtls\":\"strict\","
+        "r\",\"unmeshable\":\"refuse\"},\"inbound\":[{\"port\":null,\"mtls\":\"strict\","
         "\"protocol\":\"tcp\",\"allow\":[],\"handshake_timeout_ms\":5000,\"handshake_grace_ms\":50,"
         "\"tolerate_truncation\":false},"
         "{\"port\":80,\"mtls\":\"strict\",\"protocol\":\"tcp\",\"allow\":[\"a/b\",\"*/"
