@@ -6,5 +6,6 @@ struct side;
 #define SCRIPT(name) void script_##name(struct side *s);
 #include "scripts.def"
 #undef SCRIPT
+void script_cancel_send(struct side *s); /* cancel.c: written, and not in the list yet */
 
 #endif
