@@ -25,19 +25,28 @@ static void cancelled(void *argument)
     lock_release(&r->rx->lock);
 }
 
+/*
+ * After SHUT_RD there is but the end. A peer's goodbye that comes after SHUT_RDWR makes our kernel reset, which a plain connection would
+ * not have done.
+ */
+static ssize_t failed(const struct reading *r, int error)
+{
+    return error == ECONNRESET && r->rx->reset_told ? 0 : -error;
+}
+
 ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags)
 {
     ssize_t got;
     if (flags & MSG_DONTWAIT) {
         got = libc_recv_now(r->fd, to, n, flags);
-        return got < 0 ? -errno : got;
+        return got < 0 ? failed(r, errno) : got;
     }
     atomic_store_explicit(&r->rx->asleep, true, memory_order_relaxed);
     pthread_cleanup_push(cancelled, r);
     got = libc.recv(r->fd, to, n, flags);
     pthread_cleanup_pop(0);
     atomic_store_explicit(&r->rx->asleep, false, memory_order_relaxed);
-    return got < 0 ? -errno : got;
+    return got < 0 ? failed(r, errno) : got;
 }
 
 bool reading_aead(struct conn *conn)

@@ -228,6 +228,18 @@ static ssize_t explain(struct conn *conn, int fd, ssize_t error)
     return rx->error == EACCES ? -EACCES : error;
 }
 
+/*
+ * Writing has ended: the kernel's own answer, EPIPE and its signal. Where reading was shut down too, the peer's goodbye has been
+ * answered by a reset, of which a plain connection would not know: it is asked again.
+ */
+static ssize_t write_ended(struct writing *w)
+{
+    ssize_t put = writing_send(w, "", 0, w->flags);
+    if (put == -ECONNRESET && w->conn->shared->rx.reset_told)
+        put = writing_send(w, "", 0, w->flags);
+    return put;
+}
+
 static ssize_t write_locked(struct writing *w, struct iov *in)
 {
     SCRATCH_GUARD scratch = NULL;
@@ -235,7 +247,9 @@ static ssize_t write_locked(struct writing *w, struct iov *in)
         return -w->tx->error;
     if (w->conn->shared->rx.error == EACCES)
         return -EACCES;
-    if (w->tx->closed || in->left == 0) /* the kernel's own answer: EPIPE and its signal, or nothing */
+    if (w->tx->closed)
+        return write_ended(w);
+    if (in->left == 0)
         return writing_send(w, "", 0, w->flags);
     scratch = scratch_take();
     if (!scratch)

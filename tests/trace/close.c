@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,6 +140,54 @@ void script_shutdown_both(struct side *s)
         meet(s);
     }
     meet(s);
+}
+
+/* Until the kernel's connection has come to its end. */
+static void over(int fd)
+{
+    struct tcp_info info = { 0 };
+    socklen_t n = sizeof info;
+    for (int i = 0; i < SOON; i++) {
+        if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_state == TCP_CLOSE)
+            return;
+        poll(NULL, 0, 1);
+    }
+    fail("the connection is not over (%d)", info.tcpi_state);
+}
+
+/* Who reads no more hears nothing of the peer's end: writing is a broken pipe as before. */
+static void peer_ends(struct side *s, bool read_first)
+{
+    int fd = connected(s);
+    if (s->client) {
+        say_shutdown(fd, SHUT_RDWR);
+        meet(s);
+        over(fd);
+        if (read_first)
+            say_recv(fd, 10, 0);
+        say_send(fd, "too late", 0);
+        say_signals();
+        say_send(fd, "too late", 0);
+        say_signals();
+        say_recv(fd, 10, 0);
+        say_so_error(fd);
+    } else {
+        say_recv(fd, 10, 0);
+        say_shutdown(fd, SHUT_WR);
+        meet(s);
+        say_recv(fd, 10, 0);
+    }
+    meet(s);
+}
+
+void script_shutdown_both_then_peer_ends(struct side *s)
+{
+    peer_ends(s, false);
+}
+
+void script_shutdown_both_then_peer_ends_read(struct side *s)
+{
+    peer_ends(s, true);
 }
 
 void script_shutdown_errors(struct side *s)
