@@ -64,9 +64,14 @@ $(B)/exports.map: libmeshshim/base/symbols.def Makefile
 	@mkdir -p $(@D)
 	@{ echo '{ global:'; sed -n 's/^SYM[_A-Z]*([^,]*, *\([A-Za-z0-9_]*\),.*/\1;/p' $<; echo 'local: *; };'; } > $@
 
-$(B)/libmeshshim.so: $(LIB_OBJ) $(B)/exports.map
+# Second names of one function, for the linker too.
+$(B)/aliases.ld: libmeshshim/base/symbols.def Makefile
+	@mkdir -p $(@D)
+	@sed -n 's/^SYM_ALIAS([^,]*, *\([A-Za-z0-9_]*\), *\([A-Za-z0-9_]*\))/\1 = \2;/p' $< > $@
+
+$(B)/libmeshshim.so: $(LIB_OBJ) $(B)/exports.map $(B)/aliases.ld
 	$(CC) -shared $(SANITIZE) $(LDHARDEN) -Wl,--version-script=$(B)/exports.map -Wl,--exclude-libs,ALL \
-	    -Wl,--gc-sections -Wl,-soname,libmeshshim.so -o $@.unstripped $(LIB_OBJ) $(INIH) $(IPSEC_MB) $(SSL_LIBS) -lpthread -ldl
+	    -Wl,--gc-sections -Wl,-soname,libmeshshim.so -o $@.unstripped $(LIB_OBJ) $(B)/aliases.ld $(INIH) $(IPSEC_MB) $(SSL_LIBS) -lpthread -ldl
 	@if [ -z "$(SANITIZE)" ]; then strip --strip-debug -w -N '..@*' -o $@.new $@.unstripped; else cp $@.unstripped $@.new; fi
 	@mv $@.new $@
 

@@ -108,7 +108,7 @@ static int pid_of(const char *name)
 
 void listener_sweep(const char *directory)
 {
-    DIR *dir = opendir(directory);
+    DIR *dir = libc.opendir(directory);
     struct sockaddr_un address;
     struct dirent *entry;
     if (!dir)

@@ -12,7 +12,7 @@
 /* Something that nobody waits for keeps the three numbers taken: a log line must not end up in a client. */
 static void occupy(int fd)
 {
-    int idle = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int idle = libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (idle >= 0 && idle != fd) {
         libc.dup3(idle, fd, O_CLOEXEC);
         libc.close(idle);
@@ -35,7 +35,7 @@ bool table_leave(void)
 /* /proc/self is the process: its table is the program's. */
 void table_borrow_stderr(void)
 {
-    int fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int fd = libc.open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
     if (fd < 0)
         return;
     libc.dup3(fd, STDERR_FILENO, O_CLOEXEC);

@@ -19,7 +19,7 @@
 
 int watch_open(void)
 {
-    return inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    return libc.inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 }
 
 static void add_file(struct watch *watch, const char *path)

@@ -27,7 +27,7 @@ static int read_all(int fd, size_t most, char *data, size_t *length)
 
 int file_read(const char *path, size_t most, char **data, size_t *length)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = libc.open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
     char *all, *fitted;
     int error;
 

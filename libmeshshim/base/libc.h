@@ -7,6 +7,9 @@
 #ifndef MESHSHIM_LIBC_H
 #define MESHSHIM_LIBC_H
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <mqueue.h>
 #include <netdb.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,12 +17,31 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <termios.h>
 #include <time.h>
+
+/* System calls that the newer architectures have left out. */
+#ifndef SYS_open
+#define SYS_open -1
+#endif
+#ifndef SYS_creat
+#define SYS_creat -1
+#endif
+#ifndef SYS_pipe
+#define SYS_pipe -1
+#endif
+#ifndef SYS_epoll_create
+#define SYS_epoll_create -1
+#endif
+#ifndef SYS_inotify_init
+#define SYS_inotify_init -1
+#endif
 
 struct libc_calls {
 #define SYM(ret, name, params, args, number) ret(*name) params;

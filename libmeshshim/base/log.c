@@ -54,7 +54,7 @@ static bool stderr_is_ours(void)
 static void emit(const char *line, size_t length)
 {
     if (file_path[0]) {
-        int fd = open(file_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+        int fd = libc.open(file_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
         if (fd >= 0) {
             (void)!libc.write(fd, line, length);
             libc.close(fd);

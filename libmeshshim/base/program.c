@@ -145,7 +145,7 @@ enum program_kind program_look(const char *path)
     char line[256];
 
     for (int i = 0; i < SCRIPTS_MOST; i++) {
-        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        int fd = libc.open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
         if (fd < 0)
             return PROGRAM_UNKNOWN;
         program_look_at(fd, &file);

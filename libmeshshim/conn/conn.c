@@ -204,7 +204,7 @@ static void wait_for_calls(struct conn *conn)
         lock_release(&shared->rx.lock);
 }
 
-bool conn_leave(struct conn *conn, int fd)
+static bool leave(struct conn *conn, int fd, bool say_goodbye)
 {
     int saved = errno;
     if (!fdtable_leave(fd, conn))
@@ -218,12 +218,17 @@ bool conn_leave(struct conn *conn, int fd)
     }
     pending_abandon(conn);
     conn->last = conn->shared && shared_leave(conn->shared);
-    if (conn->last && conn_state(conn) == CONN_OPEN) {
+    if (conn->last && say_goodbye && conn_state(conn) == CONN_OPEN) {
         stream_finish(conn, fd);
         stream_drain_control(conn, fd);
     }
     errno = saved;
     return true;
+}
+
+bool conn_leave(struct conn *conn, int fd)
+{
+    return leave(conn, fd, true);
 }
 
 void conn_left(struct conn *conn, int fd, struct conn *next)
@@ -233,7 +238,7 @@ void conn_left(struct conn *conn, int fd, struct conn *next)
         atomic_fetch_add(&next->fds, 1);
         atomic_fetch_add(&next->entries, 1);
         fdtable_set(fd, next); /* at once: there is no moment at which the number leads nowhere */
-    } else if (!fdtable_clear(fd, conn)) {
+    } else if (!fdtable_left(fd, conn)) {
         return; /* another thread has it */
     }
     if (atomic_fetch_sub(&conn->entries, 1) == 1) {
@@ -243,12 +248,17 @@ void conn_left(struct conn *conn, int fd, struct conn *next)
     errno = saved;
 }
 
+/* (Where another thread's close of the old number is on its way, this ends it.) */
 void conn_drop_fd(struct conn *conn, int fd)
 {
-    if (conn_leave(conn, fd))
-        conn_left(conn, fd, NULL);
-    else
-        fdtable_clear(fd, conn); /* another thread's close of the old number is on its way */
+    leave(conn, fd, true);
+    conn_left(conn, fd, NULL);
+}
+
+void conn_lost_fd(struct conn *conn, int fd)
+{
+    leave(conn, fd, false);
+    conn_left(conn, fd, NULL);
 }
 
 void conn_forget(struct conn *conn)

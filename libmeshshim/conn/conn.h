@@ -94,8 +94,10 @@ bool conn_add_fd(struct conn *conn, int fd);
 bool conn_leave(struct conn *conn, int fd);
 /* The real call is over: the number is free, or `next` is what it leads to now; the last one gives everything back. */
 void conn_left(struct conn *conn, int fd, struct conn *next);
-/* Both, where the descriptor is gone already or goes on as the program's own. */
+/* Both, where the descriptor goes on as the program's own. */
 void conn_drop_fd(struct conn *conn, int fd);
+/* Both, where `fd` was closed unseen and leads to something else by now, to which nothing must be said. */
+void conn_lost_fd(struct conn *conn, int fd);
 /* Takes `fd` and all its duplicates out of the table: from here on they are the program's own business. */
 void conn_forget(struct conn *conn);
 /* After releasing a lock of a connection: ends a close that had to wait for it. */

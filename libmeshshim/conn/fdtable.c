@@ -44,13 +44,15 @@ bool fdtable_leave(int fd, struct conn *conn)
            atomic_compare_exchange_strong(&fdtable[fd], &expected, leaving(conn));
 }
 
-bool fdtable_clear(int fd, struct conn *conn)
+bool fdtable_left(int fd, struct conn *conn)
 {
     struct conn *expected = leaving(conn);
-    if ((unsigned)fd >= fdtable_size)
-        return false;
-    return atomic_compare_exchange_strong(&fdtable[fd], &expected, NULL) ||
-           atomic_compare_exchange_strong(&fdtable[fd], &conn, NULL);
+    return (unsigned)fd < fdtable_size && atomic_compare_exchange_strong(&fdtable[fd], &expected, NULL);
+}
+
+bool fdtable_clear(int fd, struct conn *conn)
+{
+    return (unsigned)fd < fdtable_size && atomic_compare_exchange_strong(&fdtable[fd], &conn, NULL);
 }
 
 int fdtable_end(void)

@@ -36,9 +36,12 @@ static inline bool fdtable_is(int fd, const struct conn *conn)
 /* The close begins: true for the one caller who may go on with it. */
 bool fdtable_leave(int fd, struct conn *conn);
 
+/* The close is over: true for the one caller who ended it. */
+bool fdtable_left(int fd, struct conn *conn);
+
 /* False where fd is beyond the table. */
 bool fdtable_set(int fd, struct conn *conn);
-/* Clears it if it still leads, or led, to `conn`; true where this call did. */
+/* Clears it if it still leads to `conn`; true where this call did. */
 bool fdtable_clear(int fd, struct conn *conn);
 /* One past the highest descriptor that was ever set. */
 int fdtable_end(void);

@@ -48,7 +48,7 @@ static int64_t timer_due;
 static int the_timer(void)
 {
     if (atomic_load(&timer) < 0)
-        atomic_store(&timer, ownfd_keep(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)));
+        atomic_store(&timer, ownfd_keep(libc.timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)));
     return atomic_load(&timer);
 }
 

@@ -33,6 +33,20 @@ static inline bool is_nowhere(const void *pointer)
     return (uintptr_t)pointer < 4096;
 }
 
+/* May this process change what we know? Not in a vfork child, whose memory is its parent's. */
+bool entry_may_change(void);
+
+/* `fd` leads to something else by now than what we know. */
+void entry_lost(int fd);
+
+/* A number that the program gets anew cannot lead to what it once led to. */
+static inline int entry_new(int fd)
+{
+    if (__builtin_expect(fdtable_get(fd) != NULL, 0))
+        entry_lost(fd);
+    return fd;
+}
+
 /* Makes `conn` ready for bytes: 0 ready, 1 it is plain text after all, minus an errno otherwise (0 in *ended: end of file). */
 int entry_establish(struct conn *conn, int fd, int flags, bool to_send, bool *ended);
 

@@ -16,23 +16,40 @@
 #include "hook/start.h"
 #include "hook/stdio.h"
 
-/* May this process change what we know? Not in a vfork child, whose memory is its parent's. */
-static bool may_change(void)
+bool entry_may_change(void)
 {
     if (__builtin_expect(process_is_unseen_child(), 0))
         start_after_fork(-1);
     return !process_is_borrowed();
 }
 
+static void stop_listening(const struct conn *conn)
+{
+    if (conn_state(conn) == CONN_LISTENING && conn->port && atomic_load(&conn->fds) == 1)
+        dial_listening(conn->port, false);
+}
+
+void entry_lost(int fd)
+{
+    struct conn *conn = fdtable_get(fd);
+    struct quiet quiet;
+    if (!conn || !entry_may_change())
+        return;
+    quiet_begin(&quiet);
+    stop_listening(conn);
+    conn_lost_fd(conn, fd);
+    stdio_leave(fd); /* what is buffered goes where the number leads now, as libc's own buffer would */
+    quiet_end(&quiet);
+}
+
 /* The close of `fd` begins; the connection whose close this caller must end with conn_left, or NULL. */
 static struct conn *leave(int fd)
 {
     struct conn *conn = fdtable_get(fd);
-    if (!conn || !may_change())
+    if (!conn || !entry_may_change())
         return NULL;
     stdio_leave(fd);
-    if (conn_state(conn) == CONN_LISTENING && conn->port && atomic_load(&conn->fds) == 1)
-        dial_listening(conn->port, false);
+    stop_listening(conn);
     return conn_leave(conn, fd) ? conn : NULL;
 }
 
@@ -82,7 +99,7 @@ int hook_close_range(unsigned first, unsigned last, int flags)
     result = close_between(first, last, flags);
     for (int fd = (int)first; fd < end && (unsigned)fd <= last; fd++) {
         struct conn *conn = fdtable_get(fd);
-        if (conn && !fdtable_is(fd, conn) && may_change())
+        if (conn && !fdtable_is(fd, conn) && entry_may_change())
             conn_left(conn, fd, NULL);
     }
     quiet_end(&quiet);
@@ -118,10 +135,10 @@ int hook_fclose(FILE *file)
 static int duplicated(int from, int to, struct conn *old)
 {
     struct conn *conn;
-    if (to < 0 || mesh_state == MESH_OFF || !may_change())
+    if (to < 0 || mesh_state == MESH_OFF || !entry_may_change())
         return to;
-    if (!old && fdtable_get(to))
-        old = leave(to); /* its close was not seen */
+    if (!old)
+        entry_new(to);
     conn = fdtable_get(from);
     if (old)
         conn_left(old, to, conn);

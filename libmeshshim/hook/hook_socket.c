@@ -20,21 +20,13 @@ static bool is_internet(int domain)
     return domain == AF_INET || domain == AF_INET6;
 }
 
-/* A number that the program gets anew cannot lead to what it once led to. */
-static void begin_anew(int fd)
-{
-    struct conn *stale = fd >= 0 ? fdtable_get(fd) : NULL;
-    if (stale)
-        conn_drop_fd(stale, fd);
-}
-
 int hook_socket(int domain, int type, int protocol)
 {
     int fd = libc.socket(domain, type, protocol);
     struct quiet quiet;
     if (mesh_state == MESH_OFF || fd < 0)
         return fd;
-    begin_anew(fd);
+    entry_new(fd);
     if (is_internet(domain) && (type & 0xf) == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP)) {
         quiet_begin(&quiet);
         conn_new(fd, CONN_FRESH);
@@ -179,7 +171,7 @@ static int accepted(int listener, int fd)
     if (mesh_state == MESH_OFF || fd < 0)
         return fd;
     quiet_begin(&quiet);
-    begin_anew(fd);
+    entry_new(fd);
     start_service();
     result = accepting_take(listener, fd) == 0 ? fd : -EMFILE;
     if (result < 0)

@@ -65,7 +65,7 @@ static ssize_t peek_pipe(int pipe, uint8_t *buffer, size_t n)
 {
     int copy[2];
     ssize_t got;
-    if (pipe2(copy, O_CLOEXEC) != 0)
+    if (libc.pipe2(copy, O_CLOEXEC) != 0)
         return -errno;
     got = tee(pipe, copy[1], n, SPLICE_F_NONBLOCK);
     if (got > 0)

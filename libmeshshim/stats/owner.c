@@ -56,7 +56,7 @@ static bool look(int pid, char *state, unsigned long *threads, uint32_t *start)
     ssize_t n;
     int fd;
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = libc.open(path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return false;
     n = libc.read(fd, text, sizeof text - 1);

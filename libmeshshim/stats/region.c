@@ -80,7 +80,7 @@ bool region_open_anonymous(struct region *region)
 /* For kernels before 5.14. The file may be out of reach by now (chroot, setuid) or be another one. */
 static bool allocate_in_file(const struct region *region, size_t offset, size_t length)
 {
-    int fd = open(region->path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = libc.open(region->path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
     struct stat st;
     bool good;
     if (fd < 0)

@@ -93,7 +93,7 @@ static int open_once(const char *path, int *fd)
 {
     struct stat st;
     int error;
-    *fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+    *fd = libc.open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
     if (*fd < 0)
         return errno == ELOOP ? EPERM : errno;
     error = fstat(*fd, &st) < 0 ? errno : check_owner(&st, geteuid());
@@ -143,7 +143,7 @@ int region_file_open_to_read(const char *directory, const char *name)
     int fd, length = snprintf(path, sizeof path, "%s/%s", directory, name);
     if (length < 0 || (size_t)length >= sizeof path || !region_file_name(name, &uid))
         return -1;
-    fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    fd = libc.open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
     if (fd < 0)
         return -1;
     if (fstat(fd, &st) == 0 && !check_owner(&st, uid) && header_is_expected(fd, &st))

@@ -82,7 +82,7 @@ static bool have(const struct sources *sources, const struct region *region)
 
 static int add_files(struct sources *sources, const char *directory)
 {
-    DIR *dir = directory ? opendir(directory) : NULL;
+    DIR *dir = directory ? libc.opendir(directory) : NULL;
     struct dirent *entry;
     int error = 0;
     if (!dir)

@@ -1,0 +1,40 @@
+/* What makes descriptors: each hook is the real call, and a look at the number that came out of it. */
+#include "base/banned.h"
+#include "hook/entry.h"
+
+static inline FILE *new_file(FILE *file)
+{
+    if (file)
+        entry_new(fileno(file));
+    return file;
+}
+
+static inline DIR *new_directory(DIR *directory)
+{
+    if (directory)
+        entry_new(dirfd(directory));
+    return directory;
+}
+
+static inline int new_pair(int result, const int *ends)
+{
+    if (result == 0) {
+        entry_new(ends[0]);
+        entry_new(ends[1]);
+    }
+    return result;
+}
+
+#define SYM(ret, name, params, args, number)
+#define SYM_MAKES(ret, name, params, args, number)                                                           \
+    ret hook_##name params                                                                                   \
+    {                                                                                                        \
+        return _Generic((ret)0, int : entry_new, FILE * : new_file, DIR * : new_directory)(libc.name args);  \
+    }
+#define SYM_PAIR(ret, name, pair, params, args, number)                                                      \
+    ret hook_##name params                                                                                   \
+    {                                                                                                        \
+        return new_pair(libc.name args, pair);                                                               \
+    }
+#include "base/symbols.def"
+#undef SYM
