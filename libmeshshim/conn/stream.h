@@ -20,6 +20,11 @@ ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags);
 ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size_t count);
 /* Plaintext bytes that can be read now (FIONREAD). */
 ssize_t stream_available(struct conn *conn, int fd);
+/*
+ * The kernel calls it readable. False where only the beginning of a record has come: that is taken then, so that the kernel calls it
+ * readable again when there is more. For those who wait by poll and select, for programs take these at their word.
+ */
+bool stream_is_readable(struct conn *conn, int fd);
 /* Ends our direction: what is committed goes out, then close_notify. Never waits. */
 void stream_finish(struct conn *conn, int fd);
 /* Before the last close: takes records that carry no data out of the kernel, so that closing does not turn into a reset. */
