@@ -11,6 +11,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "conn/adopt.h"
 #include "conn/conn.h"
 #include "conn/family.h"
 #include "conn/fdtable.h"
@@ -19,11 +20,23 @@
 #include "conn/ownfd.h"
 #include "conn/pending.h"
 #include "conn/readiness.h"
+#include "hook/preload.h"
 #include "hook/start.h"
 #include "hook/stdio.h"
 
 static _Atomic int service;
 static _Atomic bool counting;
+
+/* A forked child has the mapping already. */
+static void start_counting(void)
+{
+    struct snapshot *snapshot = mesh_snapshot();
+    if (snapshot && !atomic_exchange(&counting, true)) {
+        const struct workload *workload = snapshot_workload(snapshot);
+        stats_open(workload->runtime_dir, workload->spiffe_id);
+    }
+    snapshot_unref(snapshot);
+}
 
 void start_service(void)
 {
@@ -47,12 +60,22 @@ void start_service(void)
             .keep_fd = ownfd_keep,
             .drop_fd = ownfd_drop,
         };
-        if (!atomic_exchange(&counting, true)) /* a forked child has the mapping already */
-            stats_open(workload->runtime_dir, workload->spiffe_id);
+        start_counting();
         admin_start(&source);
         snapshot_unref(snapshot);
     }
     errno = saved;
+}
+
+/* The program uses them through stdio, perhaps; and they count. */
+static void take_up_inherited(void)
+{
+    start_counting();
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+        const struct conn *conn = fdtable_get(fd);
+        if (conn && conn_state(conn) >= CONN_CONNECTING)
+            stdio_follow(fd);
+    }
 }
 
 void start_after_fork(int slot)
@@ -93,6 +116,9 @@ __attribute__((constructor(101))) static void loaded(void)
             log_error("no address space for the descriptor table: no TCP connection in or out");
             mesh_state = MESH_BROKEN;
         }
+        preload_remember();
+        if (adopt_inherited())
+            take_up_inherited();
     }
     errno = saved;
 }

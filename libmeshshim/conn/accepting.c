@@ -15,7 +15,7 @@
 #include "conn/pending_parts.h"
 #include "tls/identity.h"
 
-static uint16_t local_port(int fd)
+uint16_t accepting_port(int fd)
 {
     struct sockaddr_storage own;
     socklen_t length = sizeof own;
@@ -36,7 +36,7 @@ static struct conn *note_listener(int fd)
         conn = conn_new(fd, CONN_LISTENING);
     if (!conn)
         return NULL;
-    conn->port = local_port(fd);
+    conn->port = accepting_port(fd);
     conn->exact_listener = true;
     atomic_store(&conn->state, CONN_LISTENING);
     if (conn->port)
@@ -58,27 +58,25 @@ bool accepting_listens(int fd)
     return conn && is_meshed(conn->port);
 }
 
-static int refuse(int fd, uint16_t port, int error, const char *why)
+static int refuse(struct conn *conn, int fd, int error)
 {
-    struct conn *conn = conn_new(fd, CONN_FAILED);
     if (!conn)
         return -1;
-    conn->port = port;
     conn->error = error;
+    atomic_store(&conn->state, CONN_FAILED);
     libc.shutdown(fd, SHUT_RDWR);
-    if (why)
-        log_error("inbound:%u: connection refused, for we cannot prove who we are: %s", port, why);
     return 0;
 }
 
-static int refuse_own(int fd, uint16_t port, const char *why)
+static int refuse_own(struct conn *conn, int fd, uint16_t port, const char *why)
 {
     char name[32];
     snprintf(name, sizeof name, "inbound:%u", port);
     atomic_fetch_add(&stats_counters(stats_series(STATS_INBOUND, name, "", STATS_MUTUAL_TLS))
                           ->failed[FAILURE_OWN_IDENTITY],
                      1);
-    return refuse(fd, port, EACCES, why);
+    log_error("%s: connection refused, for we cannot prove who we are: %s", name, why);
+    return refuse(conn, fd, EACCES);
 }
 
 static void note_peer(int fd, struct pending *p)
@@ -90,65 +88,84 @@ static void note_peer(int fd, struct pending *p)
         pending_address_text((struct sockaddr *)&peer, p->peer_text, sizeof p->peer_text);
 }
 
-static int begin(int fd, uint16_t port, struct snapshot *snapshot, const struct inbound_policy *policy,
+static int begin(struct conn *conn, int fd, struct snapshot *snapshot, const struct inbound_policy *policy,
                  struct identity *identity)
 {
     struct quiet quiet;
     struct pending *p = pending_new();
-    struct conn *conn = p ? conn_new(fd, CONN_ARRIVED) : NULL;
-    if (!conn || !conn_share(conn)) {
+    if (!p || !conn || !conn_share(conn)) {
         snapshot_unref(snapshot);
         identity_unref(identity);
         pending_discard(p);
-        if (conn)
-            conn_drop_fd(conn, fd);
         return -1;
     }
-    conn->port = port;
     conn->connect_told = true;
+    conn->shared->about.port = conn->port;
     p->snapshot = snapshot;
     p->identity = identity;
     p->inbound = policy;
     p->deadline_ms = clock_ms() + policy->handshake_timeout_ms;
     note_peer(fd, p);
     steps_enter(conn, &quiet);
+    atomic_store(&conn->state, CONN_ARRIVED);
     pending_begin(conn, p);
     steps_leave(conn, &quiet);
     return 0;
 }
 
-int accepting_take(int listener, int fd)
+/* With `conn`, which is entered for `fd` already, NULL: out of memory. */
+static int take(struct conn *conn, int fd, uint16_t port, struct snapshot *snapshot)
 {
-    struct conn *at = fdtable_get(listener);
+    struct buf why = BUF_INIT;
+    struct identity *identity = mesh_identity(&why);
+    int result;
+    if (conn)
+        conn->port = port;
+    if (!identity) {
+        snapshot_unref(snapshot);
+        result = refuse_own(conn, fd, port, buf_text(&why));
+    } else {
+        result = begin(conn, fd, snapshot, snapshot_inbound(snapshot, port), identity);
+    }
+    buf_free(&why);
+    return result;
+}
+
+int accepting_take_port(int fd, uint16_t port)
+{
     struct snapshot *snapshot;
     const struct inbound_policy *policy;
-    struct identity *identity;
-    struct buf why = BUF_INIT;
-    uint16_t port;
+    struct conn *conn;
     int result;
-
-    if (!at || !at->exact_listener)
-        at = note_listener(listener);
-    port = at ? at->port : local_port(fd);
     if (port == 0)
         return 0;
     if (mesh_state == MESH_BROKEN)
         mesh_mend();
     if (mesh_state == MESH_BROKEN)
-        return refuse(fd, port, EACCES, NULL);
+        return refuse(conn_new(fd, CONN_FRESH), fd, EACCES);
     snapshot = mesh_snapshot();
     policy = snapshot ? snapshot_inbound(snapshot, port) : NULL;
     if (!policy || policy->mtls == MTLS_OFF) {
         snapshot_unref(snapshot);
         return policy ? 0 : -1;
     }
-    identity = mesh_identity(&why);
-    if (!identity) {
-        snapshot_unref(snapshot);
-        result = refuse_own(fd, port, buf_text(&why));
-    } else {
-        result = begin(fd, port, snapshot, policy, identity);
-    }
-    buf_free(&why);
+    conn = conn_new(fd, CONN_FRESH);
+    result = take(conn, fd, port, snapshot);
+    if (result != 0 && conn)
+        conn_drop_fd(conn, fd);
     return result;
+}
+
+int accepting_take(int listener, int fd)
+{
+    struct conn *at = fdtable_get(listener);
+    if (!at || !at->exact_listener)
+        at = note_listener(listener);
+    return accepting_take_port(fd, at ? at->port : accepting_port(fd));
+}
+
+int accepting_resume(struct conn *conn, int fd)
+{
+    struct snapshot *snapshot = mesh_snapshot();
+    return snapshot ? take(conn, fd, conn->port, snapshot) : -1;
 }

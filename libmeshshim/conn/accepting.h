@@ -3,6 +3,9 @@
 #define MESHSHIM_ACCEPTING_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "conn/conn.h"
 
 /* listen() has succeeded on `fd`. True where it is a TCP listener whose port is meshed. */
 bool accepting_listens(int fd);
@@ -11,5 +14,11 @@ bool accepting_listens(int fd);
  * out.
  */
 int accepting_take(int listener, int fd);
+/* The same by the local port, of a connection that another program accepted. */
+int accepting_take_port(int fd, uint16_t port);
+/* A connection of the family whose handshake is to be made, or is being made by another process. -1 as above. */
+int accepting_resume(struct conn *conn, int fd);
+/* The local port of a TCP socket, 0: none. */
+uint16_t accepting_port(int fd);
 
 #endif

@@ -2,12 +2,14 @@
 #include "conn/pending.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 
 #include "base/banned.h"
 #include "base/clock.h"
+#include "base/process.h"
 #include "conn/pending_parts.h"
 #include "conn/readiness.h"
 #include "tls/identity.h"
@@ -250,6 +252,9 @@ void pending_abandon(struct conn *conn)
     if (!conn->pending || !steps_enter(conn, &quiet))
         return;
     p = pending_detach(conn);
+    if (p && atomic_load(&conn->shared->shaker) == process_id())
+        atomic_store(&conn->shared->failed,
+                     ECONNRESET); /* whoever else has it cannot go on with the handshake */
     steps_leave(conn, &quiet);
     if (p)
         pending_discard(p);

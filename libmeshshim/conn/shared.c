@@ -40,13 +40,14 @@ static void drop_dead(struct shared *shared)
     }
 }
 
-static bool join(struct shared *shared, bool in_flight)
+static bool join(struct shared *shared, bool in_flight, bool *had)
 {
     int slot = slots_own();
     bool joined;
     if (lock_take(&shared->holders_lock) == LOCK_MINE)
         return false;
     joined = !shared->ended;
+    *had = slot >= 0 && (*word_of(shared, slot) & bit_of(slot));
     if (joined && slot < 0)
         shared->crowded = true;
     else if (joined)
@@ -78,6 +79,29 @@ void shared_send(struct shared *shared)
         return;
     shared->in_flight++;
     lock_release(&shared->holders_lock);
+}
+
+void shared_unsend(struct shared *shared)
+{
+    if (lock_take(&shared->holders_lock) == LOCK_MINE)
+        return;
+    if (shared->in_flight)
+        shared->in_flight--;
+    lock_release(&shared->holders_lock);
+}
+
+bool shared_is_only_ours(struct shared *shared)
+{
+    int slot = slots_own();
+    bool only = false;
+    if (slot < 0 || lock_take(&shared->holders_lock) == LOCK_MINE)
+        return false;
+    drop_dead(shared);
+    *word_of(shared, slot) &= ~bit_of(slot);
+    only = nobody(shared);
+    *word_of(shared, slot) |= bit_of(slot);
+    lock_release(&shared->holders_lock);
+    return only;
 }
 
 void shared_add(struct shared *shared, int slot)
@@ -140,11 +164,12 @@ struct shared *shared_new(int fd)
 {
     struct shared *shared = arena_alloc(sizeof *shared);
     uint32_t i;
+    bool had;
     if (!shared)
         return NULL;
     shared->cookie = cookie_of(fd);
     i = bucket_of(shared->cookie);
-    if (!join(shared, false) || !open_bucket(i)) {
+    if (!join(shared, false, &had) || !open_bucket(i)) {
         arena_free(shared, sizeof *shared);
         return NULL;
     }
@@ -154,15 +179,16 @@ struct shared *shared_new(int fd)
     return shared;
 }
 
-struct shared *shared_find(int fd, bool in_flight)
+struct shared *shared_find(int fd, bool in_flight, bool *had)
 {
     uint64_t cookie = cookie_of(fd);
     uint32_t i = bucket_of(cookie);
     struct shared *shared;
+    *had = false;
     if (!family || !cookie || !open_bucket(i))
         return NULL;
     shared = in_bucket(i, cookie);
-    if (shared && !join(shared, in_flight))
+    if (shared && !join(shared, in_flight, had))
         shared = NULL;
     close_bucket(i);
     return shared;
@@ -178,6 +204,19 @@ bool shared_exists(int fd)
     found = in_bucket(i, cookie) != NULL;
     close_bucket(i);
     return found;
+}
+
+void shared_add_by_fd(int fd, int slot)
+{
+    uint64_t cookie = cookie_of(fd);
+    uint32_t i = bucket_of(cookie);
+    struct shared *shared;
+    if (!family || !cookie || !open_bucket(i))
+        return;
+    shared = in_bucket(i, cookie);
+    if (shared)
+        shared_add(shared, slot);
+    close_bucket(i);
 }
 
 /* Out of the list that begins at `*ref`. */

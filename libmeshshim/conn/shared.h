@@ -82,15 +82,23 @@ struct shared {
 
 /* For the socket `fd`, held by this process; NULL when out of memory. */
 struct shared *shared_new(int fd);
-/* The one of the socket `fd`, held by this process from now on; `in_flight`: it came by a message. NULL: none, or it has ended. */
-struct shared *shared_find(int fd, bool in_flight);
+/*
+ * The one of the socket `fd`, held by this process from now on (*had: it was before); `in_flight`: it came by a message. NULL: none,
+ * or it has ended.
+ */
+struct shared *shared_find(int fd, bool in_flight, bool *had);
 /* Is there one? Nothing changes. */
 bool shared_exists(int fd);
 /* This process has it no longer. True where nobody has: the caller says goodbye and frees it. */
 bool shared_leave(struct shared *shared);
 void shared_free(struct shared *shared);
-/* A message that carries it has been sent. */
+/* A message that carries it is about to be sent; or was not. */
 void shared_send(struct shared *shared);
+void shared_unsend(struct shared *shared);
+/* No other process has it. */
+bool shared_is_only_ours(struct shared *shared);
+/* The one of the socket `fd`, if any, is held by `slot` too. */
+void shared_add_by_fd(int fd, int slot);
 /* A process that is about to be has it too: a slot that was reserved. */
 void shared_add(struct shared *shared, int slot);
 void shared_remove(struct shared *shared, int slot);

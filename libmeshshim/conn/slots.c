@@ -101,6 +101,15 @@ bool slots_lives(int slot)
     }
 }
 
+bool slots_is_member(pid_t pid)
+{
+    uint32_t n = family ? atomic_load(&family->slots) : 0;
+    for (uint32_t i = 0; i < n && i < FAMILY_SLOTS; i++)
+        if (pid_of(atomic_load(&family->slot[i])) == pid && slots_lives((int)i))
+            return true;
+    return false;
+}
+
 static int take(enum slot_state state, pid_t pid)
 {
     for (int i = 0; i < FAMILY_SLOTS; i++) {
@@ -156,6 +165,12 @@ void slots_release(int slot)
 {
     if (slot >= 0)
         atomic_store(&family->slot[slot], word(SLOT_FREE, 0));
+}
+
+bool slots_retract(int slot)
+{
+    uint64_t spawned = word(SLOT_SPAWNED, getpid());
+    return atomic_compare_exchange_strong(&family->slot[slot], &spawned, word(SLOT_BURIED, 0));
 }
 
 bool slots_claim(int slot)

@@ -21,6 +21,8 @@ int slots_reserve_spawned(void);
 void slots_born(int slot, pid_t child);
 /* There is no child after all; nothing refers to the slot any more. */
 void slots_release(int slot);
+/* The program that was to be spawned has not taken the slot, and never will: true, and the caller buries and releases it. */
+bool slots_retract(int slot);
 /* In the child: the slot that was reserved for it is its own. False: it was not, or was lost; one is taken at first need. */
 bool slots_claim(int slot);
 /* Before exec: this process' slot outlives the image; a vfork child (`borrowed`) gets one of its own. -1: none. */
@@ -31,6 +33,8 @@ void slots_stay(int slot, bool borrowed);
 int slots_arrive(void);
 
 bool slots_lives(int slot);
+/* A process of this id, as this process sees it, is a living member. */
+bool slots_is_member(pid_t pid);
 /* Calls `bury` for a few slots whose process is gone; they are free then. */
 void slots_sweep(void (*bury)(int slot));
 

@@ -118,12 +118,13 @@ void hook_closefrom(int first)
 int hook_fclose(FILE *file)
 {
     int fd = file ? fileno(file) : -1, result;
+    bool standard = stdio_is_ours(file);
     struct conn *conn = NULL;
     if (fd >= 0 && fdtable_get(fd)) {
         fflush(file);
         conn = leave(fd);
     }
-    result = libc.fclose(file);
+    result = standard ? libc.close(fd) : libc.fclose(file); /* one of the standard streams is gone already */
     if (conn)
         conn_left(conn, fd, NULL);
     return result;

@@ -8,6 +8,7 @@
 #include "conn/pending.h"
 #include "conn/stream.h"
 #include "hook/entry.h"
+#include "hook/message.h"
 
 static bool has_nowhere(const struct iovec *v, size_t n)
 {
@@ -163,7 +164,9 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
     struct conn *conn = protected_conn(fd);
     bool plain;
     ssize_t result;
-    if (!conn || is_nowhere(msg) || (flags & MSG_ERRQUEUE) || bad_vector(msg->msg_iov, (long)msg->msg_iovlen))
+    if (!conn)
+        return message_received(libc.recvmsg(fd, msg, flags), msg, flags);
+    if (is_nowhere(msg) || (flags & MSG_ERRQUEUE) || bad_vector(msg->msg_iov, (long)msg->msg_iovlen))
         return libc.recvmsg(fd, msg, flags);
     result = operate(conn, fd, msg->msg_iov, msg->msg_iovlen, flags, false, &plain);
     if (plain)
@@ -179,8 +182,12 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
 int hook_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags, struct timespec *timeout)
 {
     unsigned done = 0;
-    if (!protected_conn(fd))
-        return libc.recvmmsg(fd, vec, n, flags, timeout);
+    if (!protected_conn(fd)) {
+        int got = libc.recvmmsg(fd, vec, n, flags, timeout);
+        for (int i = 0; i < got; i++)
+            message_received((ssize_t)vec[i].msg_len, &vec[i].msg_hdr, flags);
+        return got;
+    }
     while (done < n) {
         int once = (flags & ~MSG_WAITFORONE) | (done && (flags & MSG_WAITFORONE) ? MSG_DONTWAIT : 0);
         ssize_t got = hook_recvmsg(fd, &vec[done].msg_hdr, once);
@@ -259,13 +266,15 @@ ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
     }
     if (is_nowhere(msg) || bad_vector(msg->msg_iov, (long)msg->msg_iovlen))
         return libc.sendmsg(fd, msg, flags);
+    if (!protected_conn(fd) && msg->msg_controllen)
+        return message_send(fd, msg, flags);
     OPERATE(fd, msg->msg_iov, msg->msg_iovlen, flags, true, libc.sendmsg(fd, msg, flags));
 }
 
 int hook_sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
 {
     unsigned done = 0;
-    if (!protected_conn(fd) && !(flags & MSG_FASTOPEN))
+    if (!protected_conn(fd) && !(flags & MSG_FASTOPEN) && !message_carries(vec, n))
         return libc.sendmmsg(fd, vec, n, flags);
     while (done < n) {
         ssize_t put = hook_sendmsg(fd, &vec[done].msg_hdr, flags);

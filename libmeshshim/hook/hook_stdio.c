@@ -94,6 +94,11 @@ void stdio_leave(int fd)
     libc.fclose(file); /* flushes; the descriptor is not the stream's to close */
 }
 
+bool stdio_is_ours(const FILE *file)
+{
+    return file && (file == ours[0] || file == ours[1] || file == ours[2]);
+}
+
 void stdio_flush(void)
 {
     if (atomic_load(&any))

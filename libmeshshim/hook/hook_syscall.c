@@ -96,6 +96,10 @@ long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
     case SYS_fork:
         return hook_fork();
 #endif
+    case SYS_execve:
+        return hook_execve(PTR(a), PTR(b), PTR(c));
+    case SYS_execveat:
+        return hook_execveat((int)a, PTR(b), PTR(c), PTR(d), (int)e);
     case SYS_sendfile:
         return hook_sendfile64((int)a, (int)b, PTR(c), (size_t)d);
     case SYS_epoll_ctl:

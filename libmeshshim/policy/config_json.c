@@ -119,6 +119,7 @@ static void put_workload(struct json *json, const struct workload *workload)
     put_text(&keys, "trust_bundle", workload->trust_bundle.path);
     put_text(&keys, "runtime_dir", workload->runtime_dir);
     put_text(&keys, "unmeshable", unmeshable_words[workload->unmeshable]);
+    put_flag(&keys, "keep_preload", workload->keep_preload);
     buf_puts(json->out, "}");
 }
 

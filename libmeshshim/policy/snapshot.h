@@ -38,6 +38,7 @@ struct workload {
     char *runtime_dir;  /* resolved: never NULL */
     struct pem_file certificate, private_key, trust_bundle;
     enum unmeshable_policy unmeshable;
+    bool keep_preload; /* what the program starts is meshed too, even with an environment of its own */
 };
 
 /* Client identities let in, or server identities accepted: "NS/NAME" with * for a whole part, or a whole SPIFFE ID. */

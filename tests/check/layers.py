@@ -15,8 +15,10 @@ POWERS = [
      ["hook/entry.h", "base/libc.c"]),
     ("nothing ends the host program", r"(?<![\w.>])(?:exit|abort|quick_exit)\s*\(", []),
 ]
-# Environment variables that are not configuration: they say whether and where to log, and whether to do anything at all.
-VARIABLES = {"MESHSHIM_LOG": "base/log.c", "MESHSHIM_LOG_FILE": "base/log.c", "MESHSHIM_DISABLE": "conn/mesh.c"}
+# Environment variables that are not configuration: they say whether and where to log, whether to do anything at all, and where
+# execvp looks.
+VARIABLES = {"MESHSHIM_LOG": "base/log.c", "MESHSHIM_LOG_FILE": "base/log.c", "MESHSHIM_DISABLE": "conn/mesh.c",
+             "PATH": "hook/hook_exec.c"}
 
 
 def blank_comment(match):

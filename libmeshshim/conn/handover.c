@@ -1,0 +1,214 @@
+/* See handover.h. */
+#include "conn/handover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "base/libc.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "conn/conn.h"
+#include "conn/fdtable.h"
+#include "conn/openfds.h"
+#include "conn/pending.h"
+#include "conn/slots.h"
+#include "conn/stream.h"
+
+struct survey {
+    bool meshable, channel, connection, refused;
+};
+
+bool handover_matters(void)
+{
+    return family != NULL;
+}
+
+/* A handshake's state cannot be handed over, its keys can. */
+static void finish_handshake(int fd)
+{
+    struct conn *conn = fdtable_get(fd);
+    if (conn && conn_state(conn) == CONN_SHAKING)
+        pending_wait(conn, fd, false);
+}
+
+static void survey_one(int fd, void *context)
+{
+    struct survey *found = context;
+    enum openfd_kind kind = openfd_kind(fd);
+    if (kind == OPENFD_OTHER || !openfd_is_inherited(fd))
+        return;
+    if (kind == OPENFD_UNIX) {
+        found->channel = true;
+    } else if (shared_exists(fd)) {
+        found->connection = true;
+        if (found->meshable) {
+            finish_handshake(fd);
+        } else {
+            libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
+            found->refused = true;
+        }
+    }
+}
+
+static void hold_one(int fd, void *context)
+{
+    const int *slot = context;
+    if (openfd_kind(fd) == OPENFD_TCP && openfd_is_inherited(fd))
+        shared_add_by_fd(fd, *slot);
+}
+
+/* Keys do not go to another user: who could read the memfd, could read those of every connection of the family. */
+static bool is_same_user(void)
+{
+    struct stat st;
+    return family_fd() >= 0 && fstat(family_fd(), &st) == 0 && st.st_uid == geteuid();
+}
+
+static void pass(struct handover *h, bool wanted)
+{
+    h->passed = wanted && is_same_user();
+    if (family_fd() >= 0)
+        libc.fcntl(family_fd(), F_SETFD, h->passed ? 0 : FD_CLOEXEC);
+}
+
+static bool has_inherited_fd(const struct conn *conn)
+{
+    int end = fdtable_end();
+    for (int fd = 0; fd < end; fd++)
+        if (fdtable_is(fd, conn) && openfd_is_inherited(fd))
+            return true;
+    return false;
+}
+
+/* Exec closes it, and nobody else has it: the peer is told, as at any close. */
+static void say_goodbye(struct conn *conn, void *unused)
+{
+    (void)unused;
+    if (conn_state(conn) == CONN_OPEN && atomic_load(&conn->fds) > 0 && !has_inherited_fd(conn) &&
+        shared_is_only_ours(conn->shared)) {
+        stream_finish(conn, atomic_load(&conn->fd));
+        stream_drain_control(conn, atomic_load(&conn->fd));
+    }
+}
+
+void handover_exec(struct handover *h, bool meshable)
+{
+    struct survey found = { .meshable = meshable };
+    *h = (struct handover){ .borrowed = process_is_borrowed(), .slot = -1 };
+    openfds_each(survey_one, &found);
+    if (found.refused)
+        log_error(
+            "a program that cannot be meshed is started: it does not get the connections of the mesh, for it "
+            "would write to them in the clear (meshctl check PROGRAM tells why)");
+    pass(h, meshable && (found.connection || found.channel));
+    if (!h->borrowed)
+        conn_each(say_goodbye, NULL);
+    if (!h->passed)
+        return;
+    h->slot = slots_leave(h->borrowed);
+    if (h->borrowed && h->slot >= 0)
+        openfds_each(hold_one, &h->slot);
+}
+
+void handover_stay(struct handover *h)
+{
+    if (h->passed)
+        libc.fcntl(family_fd(), F_SETFD, FD_CLOEXEC);
+    if (h->borrowed && h->slot >= 0)
+        shared_bury(h->slot);
+    slots_stay(h->slot, h->borrowed);
+}
+
+struct held {
+    int slot;
+    bool any;
+};
+
+static void hold_open(struct conn *conn, void *context)
+{
+    struct held *held = context;
+    if (!conn->shared || atomic_load(&conn->closing) || atomic_load(&conn->fds) == 0)
+        return;
+    held->any = true;
+    if (held->slot >= 0)
+        shared_add(conn->shared, held->slot);
+}
+
+static void find_channel(int fd, void *context)
+{
+    bool *found = context;
+    *found = *found || openfd_kind(fd) == OPENFD_UNIX;
+}
+
+void handover_spawn(struct handover *h, bool meshable)
+{
+    struct held held = { .slot = -1 };
+    bool channel = false;
+    *h = (struct handover){ .slot = -1 };
+    if (!family_begin()) /* what is accepted later may be sent there */
+        return;
+    conn_each(hold_open, &held);
+    if (!held.any)
+        openfds_each(find_channel, &channel);
+    pass(h, meshable && (held.any || channel));
+    if (!h->passed)
+        return;
+    h->slot = held.slot = slots_reserve_spawned();
+    conn_each(hold_open, &held);
+}
+
+void handover_spawned(struct handover *h, pid_t child)
+{
+    if (!h->passed)
+        return;
+    libc.fcntl(family_fd(), F_SETFD, FD_CLOEXEC);
+    if (h->slot < 0)
+        return;
+    if (child > 0) {
+        slots_born(h->slot, child);
+    } else if (child < 0 && slots_retract(h->slot)) {
+        shared_bury(h->slot);
+        slots_release(h->slot);
+    }
+}
+
+/* ---- messages ---- */
+
+/* The other end of `channel` is, or was when it was made, a process of the family. */
+static bool is_to_family(int channel)
+{
+    struct ucred peer = { 0 };
+    socklen_t length = sizeof peer;
+    if (libc.getsockopt(channel, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.pid <= 0)
+        return false;
+    return slots_is_member(peer.pid) || (kill(peer.pid, 0) != 0 && errno == ESRCH);
+}
+
+int handover_send(int channel, int fd)
+{
+    struct conn *conn = fdtable_get(fd);
+    if (!conn || conn_state(conn) < CONN_CONNECTING || !conn->shared)
+        return 0;
+    if (!is_to_family(channel)) {
+        log_error("a connection of the mesh is not sent to a process that does not share its keys: it would "
+                  "use it in "
+                  "the clear (only processes that descend from one another share them)");
+        return -EPERM;
+    }
+    if (conn_state(conn) == CONN_SHAKING)
+        pending_drive(conn); /* what is missing then is lost: a sender does not wait */
+    shared_send(conn->shared);
+    return 0;
+}
+
+void handover_unsend(int fd)
+{
+    struct conn *conn = fdtable_get(fd);
+    if (conn && conn_state(conn) >= CONN_CONNECTING && conn->shared)
+        shared_unsend(conn->shared);
+}

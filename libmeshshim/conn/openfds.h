@@ -1,0 +1,14 @@
+/* Which descriptors this process has open, asked of the kernel: what exec and strangers left is in no table of ours. */
+#ifndef MESHSHIM_OPENFDS_H
+#define MESHSHIM_OPENFDS_H
+
+#include <stdbool.h>
+
+/* Calls `each` for every open descriptor but our own. Allocates nothing: it may be asked between vfork and exec. */
+void openfds_each(void (*each)(int fd, void *context), void *context);
+
+enum openfd_kind { OPENFD_OTHER, OPENFD_TCP, OPENFD_UNIX };
+enum openfd_kind openfd_kind(int fd);
+bool openfd_is_inherited(int fd); /* not close-on-exec */
+
+#endif

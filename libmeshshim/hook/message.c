@@ -1,0 +1,84 @@
+/* See message.h. */
+#include "hook/message.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+#include "conn/adopt.h"
+#include "conn/handover.h"
+#include "conn/mesh.h"
+#include "hook/entry.h"
+
+/* Calls `each` for every descriptor in the message; stops, and returns it, at a result that is not 0. */
+static int each_descriptor(const struct msghdr *msg, int (*each)(int fd, int context), int context)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, c)) {
+        size_t n = c->cmsg_len >= CMSG_LEN(0) ? (c->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t i = 0; i < n; i++) {
+            int fd, result;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            result = each(fd, context);
+            if (result != 0)
+                return result;
+        }
+    }
+    return 0;
+}
+
+static int receive_one(int fd, int peeked)
+{
+    struct conn *stale = fdtable_get(fd);
+    if (stale) /* a number that is new cannot lead to what it once led to */
+        conn_drop_fd(stale, fd);
+    adopt_received(fd, peeked);
+    return 0;
+}
+
+ssize_t message_received(ssize_t result, const struct msghdr *msg, int flags)
+{
+    int saved = errno;
+    if (result >= 0 && mesh_state != MESH_OFF && !(flags & MSG_ERRQUEUE) && msg->msg_controllen) {
+        each_descriptor(msg, receive_one, (flags & MSG_PEEK) != 0);
+        errno = saved;
+    }
+    return result;
+}
+
+static int send_one(int fd, int channel)
+{
+    return handover_send(channel, fd);
+}
+
+static int unsend_one(int fd, int unused)
+{
+    (void)unused;
+    handover_unsend(fd);
+    return 0;
+}
+
+ssize_t message_send(int channel, const struct msghdr *msg, int flags)
+{
+    int refused = 0, saved;
+    ssize_t result;
+    if (mesh_state != MESH_OFF)
+        refused = each_descriptor(msg, send_one, channel);
+    if (refused)
+        return as_result(refused);
+    result = libc.sendmsg(channel, msg, flags);
+    if (result < 0 && mesh_state != MESH_OFF) {
+        saved = errno;
+        each_descriptor(msg, unsend_one, 0);
+        errno = saved;
+    }
+    return result;
+}
+
+bool message_carries(const struct mmsghdr *vec, unsigned n)
+{
+    for (unsigned i = 0; mesh_state != MESH_OFF && !is_nowhere(vec) && i < n; i++)
+        if (vec[i].msg_hdr.msg_controllen)
+            return true;
+    return false;
+}

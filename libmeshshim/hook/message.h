@@ -1,0 +1,16 @@
+/* Messages on other sockets than ours may carry descriptors of ours (SCM_RIGHTS). */
+#ifndef MESHSHIM_MESSAGE_H
+#define MESHSHIM_MESSAGE_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* recvmsg has given `result`: what has come is taken up. Returns `result`; errno stays. */
+ssize_t message_received(ssize_t result, const struct msghdr *msg, int flags);
+/* sendmsg of a message with control data. */
+ssize_t message_send(int channel, const struct msghdr *msg, int flags);
+/* Any of them has control data, so that they must go one by one. */
+bool message_carries(const struct mmsghdr *vec, unsigned n);
+
+#endif

@@ -1,0 +1,129 @@
+/* See preload.h. */
+#include "hook/preload.h"
+
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "conn/mesh.h"
+
+enum { REMEMBERED = 16 };
+
+#define PRELOAD "LD_PRELOAD="
+
+static char *remembered[REMEMBERED]; /* "NAME=value" of LD_PRELOAD and everything of ours */
+static size_t remembered_count;
+static char *preloaded;      /* the first of them */
+static const char *own_name; /* how this library is called in it */
+
+static bool is_ours(const char *entry)
+{
+    return strncmp(entry, PRELOAD, sizeof PRELOAD - 1) == 0 || strncmp(entry, "MESHSHIM_", 9) == 0;
+}
+
+/* The list names this library, by whatever path. */
+static bool names_us(const char *list)
+{
+    return own_name && strstr(list, own_name);
+}
+
+static const char *find_own_name(void)
+{
+    Dl_info info;
+    const char *slash;
+    if (!dladdr((void *)(uintptr_t)preload_remember, &info) || !info.dli_fname)
+        return NULL;
+    slash = strrchr(info.dli_fname, '/');
+    return strdup(slash ? slash + 1 : info.dli_fname);
+}
+
+void preload_remember(void)
+{
+    own_name = find_own_name();
+    for (char **entry = environ; entry && *entry && remembered_count < REMEMBERED; entry++) {
+        char *copy = is_ours(*entry) ? strdup(*entry) : NULL;
+        if (!copy)
+            continue;
+        remembered[remembered_count++] = copy;
+        if (strncmp(copy, PRELOAD, sizeof PRELOAD - 1) == 0 && names_us(copy))
+            preloaded = copy;
+    }
+}
+
+static size_t name_length(const char *entry)
+{
+    return strcspn(entry, "=") + 1;
+}
+
+static char *find(char *const envp[], const char *name, size_t length)
+{
+    char *const *entry = envp;
+    while (entry && *entry && strncmp(*entry, name, length) != 0)
+        entry++;
+    return entry ? *entry : NULL;
+}
+
+static bool is_wanted(void)
+{
+    struct snapshot *snapshot = mesh_snapshot();
+    bool wanted = !snapshot || snapshot_workload(snapshot)->keep_preload;
+    snapshot_unref(snapshot);
+    return wanted;
+}
+
+/* "LD_PRELOAD=theirs:ours" */
+static char *join(struct preload *preload, const char *theirs)
+{
+    const char *ours = preloaded + sizeof PRELOAD - 1;
+    size_t room = strlen(theirs) + strlen(ours) + 2;
+    char *text = preload->joined;
+    if (room > sizeof preload->joined)
+        text = preload->text = malloc(room);
+    if (text)
+        snprintf(text, room, "%s:%s", theirs, ours);
+    return text;
+}
+
+static size_t count(char *const envp[])
+{
+    size_t n = 0;
+    while (envp && envp[n])
+        n++;
+    return n;
+}
+
+char **preload_environment(struct preload *preload, char *const envp[])
+{
+    char *theirs = find(envp, PRELOAD, sizeof PRELOAD - 1), *joined = NULL, **out = preload->own;
+    const char *disabled = find(envp, "MESHSHIM_DISABLE=", sizeof "MESHSHIM_DISABLE=" - 1);
+    size_t n = 0, room = count(envp) + remembered_count + 2;
+    preload->list = NULL;
+    preload->text = NULL;
+    if (!preloaded || (theirs && names_us(theirs)) ||
+        (disabled && strcmp(disabled, "MESHSHIM_DISABLE=1") == 0) || !is_wanted())
+        return (char **)(uintptr_t)envp;
+    if (room > PRELOAD_ROOM)
+        out = preload->list = malloc(room * sizeof *out);
+    if (theirs && theirs[sizeof PRELOAD - 1])
+        joined = join(preload, theirs);
+    if (!out)
+        return (char **)(uintptr_t)envp;
+    for (char *const *entry = envp; entry && *entry; entry++)
+        if (*entry != theirs)
+            out[n++] = *entry;
+    out[n++] = joined ? joined : preloaded;
+    for (size_t i = 0; i < remembered_count; i++)
+        if (remembered[i] != preloaded && !find(envp, remembered[i], name_length(remembered[i])))
+            out[n++] = remembered[i];
+    out[n] = NULL;
+    return out;
+}
+
+void preload_free(struct preload *preload)
+{
+    free(preload->list);
+    free(preload->text);
+}
