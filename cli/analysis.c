@@ -6,8 +6,9 @@
 
 #include "base/file.h"
 #include "ini_line.h"
+#include "policy/address.h"
 #include "policy/config.h"
-#include "policy/snapshot_parts.h" /* a service's hosts: nothing but the matcher and we look at them */
+#include "policy/overlaps.h"
 #include "tls/identity.h"
 
 #include "base/banned.h"
@@ -160,52 +161,12 @@ static void judge_service(const struct subject *s, const struct service *service
                     (long long)service->connect_timeout_ms);
 }
 
-static bool lies_inside(const struct address *inner, const struct address *outer)
+static void judge_overlap(void *subject, const struct overlap *overlap)
 {
-    struct address cut;
-    if (inner->family != outer->family || inner->bits <= outer->bits)
-        return false;
-    cut = address_prefix(inner, outer->bits);
-    return memcmp(cut.bytes, outer->bytes, sizeof cut.bytes) == 0;
-}
-
-static void judge_host(const struct subject *s, const struct service_record *inner, const struct host *host,
-                       const struct service_record *outer)
-{
-    struct buf small = BUF_INIT, large = BUF_INIT;
-    for (size_t i = 0; i < outer->hosts.count; i++) {
-        const struct host *other = &outer->hosts.items[i];
-        if (other->name || !lies_inside(&host->address, &other->address))
-            continue;
-        host_write(host, &small);
-        host_write(other, &large);
-        finding_add(
-            s->list, MSH0132, host->line,
-            "[service %s] %s lies inside %s of [service %s]; the more specific one wins: is that meant?",
-            inner->service.name, buf_text(&small), buf_text(&large), outer->service.name);
-        break;
-    }
-    buf_free(&small);
-    buf_free(&large);
-}
-
-/* A service for one port does not take anything from one for another. */
-static bool share_a_port(const struct service *a, const struct service *b)
-{
-    return a->port == 0 || b->port == 0 || a->port == b->port;
-}
-
-static void judge_overlaps(const struct subject *s, const struct service_record *record)
-{
-    for (size_t h = 0; h < record->hosts.count; h++) {
-        if (record->hosts.items[h].name)
-            continue;
-        for (size_t i = 0; i < s->snapshot->service_count; i++) {
-            const struct service_record *other = &s->snapshot->services[i];
-            if (other != record && share_a_port(&record->service, &other->service))
-                judge_host(s, record, &record->hosts.items[h], other);
-        }
-    }
+    const struct subject *s = subject;
+    finding_add(s->list, MSH0132, overlap->line,
+                "[service %s] %s lies inside %s of [service %s]; the more specific one wins: is that meant?",
+                overlap->inner_service, overlap->inner, overlap->outer, overlap->outer_service);
 }
 
 static void judge_identity_files(const struct subject *s)
@@ -237,15 +198,14 @@ static void judge_workload(const struct subject *s)
     judge_identity_files(s);
 }
 
-static void judge_snapshot(const struct subject *s)
+static void judge_snapshot(struct subject *s)
 {
     judge_inbound(s, snapshot_inbound(s->snapshot, 0));
     for (size_t i = 0; i < snapshot_inbound_count(s->snapshot); i++)
         judge_inbound(s, snapshot_inbound_at(s->snapshot, i));
     for (size_t i = 0; i < snapshot_service_count(s->snapshot); i++)
         judge_service(s, snapshot_service(s->snapshot, i));
-    for (size_t i = 0; i < s->snapshot->service_count; i++)
-        judge_overlaps(s, &s->snapshot->services[i]);
+    snapshot_each_overlap(s->snapshot, judge_overlap, s);
     judge_workload(s);
 }
 

@@ -1,11 +1,13 @@
 #!/bin/bash
 # Redis with its own tools: values come back as they went, pipelines and large values pass, every command is answered.
+# program: Redis
 # timeout: 120
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash
 . "$(dirname "$0")/common.bash"
 
+version Redis "$(redis-server --version | sed 's/.* v=\([^ ]*\).*/\1/')"
 port=$(free_port)
 spawn redis mesh server redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$work" --daemonize no
 wait_port "$port"

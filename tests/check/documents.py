@@ -149,6 +149,33 @@ def bad_configurations():
                     yield f"{where}: {line.replace(file.name, 'line')}"
 
 
+def tested_programs():
+    """(file, program) of each test of a whole program, by its head."""
+    for path in sorted(pathlib.Path("tests/apps").glob("*.sh")):
+        for program in re.findall(r"^# program: (.+)$", path.read_text(), re.M):
+            yield path, program
+
+
+def table_programs():
+    """The README's rows name one program or more in their first cell."""
+    table = (read("README.md") or "").partition("<!-- programs:begin -->")[2].partition("<!-- programs:end -->")[0]
+    for first in re.findall(r"^\| (.+?) \|", table, re.M):
+        if first != "program":
+            yield from first.split(", ")
+
+
+def programs_in_table():
+    listed, tested = set(table_programs()), list(tested_programs())
+    for path, program in tested:
+        if program not in listed:
+            yield f"{path}: {program} is not in the README's table; 'make test' writes it"
+    for program in sorted(listed - {program for _, program in tested}):
+        yield f"README.md: the table has {program}, which no file of tests/apps is about"
+    for path in sorted(pathlib.Path("tests/apps").glob("*.sh")):
+        if re.search(r"^\s*(echo \"?)?version ", path.read_text(), re.M) and path not in [p for p, _ in tested]:
+            yield f"{path}: prints a version and has no line '# program: NAME'"
+
+
 def main():
     if not os.access(MESHCTL, os.X_OK):
         print(f"not ok documents: {MESHCTL} is not built; make")
@@ -161,6 +188,7 @@ def main():
     verdict(f"cli/meshctl.1 has each of {len(names)} commands", commands_in_manual())
     verdict("cli/meshctl.bash completes each command", commands_in_completion())
     verdict("meshctl help COMMAND knows each command", commands_in_help())
+    verdict(f"the README's table names each of {len(list(tested_programs()))} tested programs", programs_in_table())
     blocks = len(list(ini_blocks()))
     verdict(f"{blocks} configurations in documents and examples are valid", bad_configurations(),
             "meshctl analyze refuses them")

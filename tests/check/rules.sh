@@ -14,6 +14,8 @@ verdict "rules: files end with a newline" "$unended" "add it"
 mapfile -t sources < <(tracked 'libmeshshim/*.c')
 verdict "rules: no file of the library has more than 500 lines" \
     "$(wc -l "${sources[@]}" | awk '$2 != "total" && $1 > 500 { print $2 ": " $1 " lines" }')" "split it by nouns"
+verdict "rules: what a snapshot is made of is policy's own" \
+    "$(grep -n 'snapshot_parts\.h' "${files[@]}" | grep -v -e '^libmeshshim/policy/' -e '^tests/check/')" "ask for an accessor in policy/snapshot.h"
 executable=$(git ls-files -s | while IFS=$' \t' read -r mode _ _ file; do
     first=$(head -c 2 "$file" 2>/dev/null | tr -d '\0')
     # What has an extension is run by its interpreter (tests/run does).
