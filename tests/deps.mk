@@ -23,4 +23,5 @@ needs:
 
 deps: ## install what building and testing need (apt and npm; sudo only when not root)
 	@tests/deps $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	@tests/guest/kernel >/dev/null || echo "deps: the tests that boot a kernel of their own will be skipped"
 	@tests/deps_npm $(B)/npm $(NPM_PACKAGES)

@@ -24,7 +24,7 @@ pids=()
 
 # What LD_PRELOAD must hold: a sanitizer's run-time library comes before everything else.
 mesh_preload=$B/libmeshshim.so
-slow=1 # how much longer than a plain build this one takes
+slow=${TEST_SLOW:-1} # how much longer than a plain build on this machine it may take
 case $(basename "$B") in
 asan)
     mesh_preload="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $mesh_preload"
@@ -176,7 +176,8 @@ make_mesh() {
     mesh_ini server >"$work/server.ini"
 }
 
-# mesh_ini WORKLOAD: a strict configuration on standard output; tests append keys or write their own.
+# mesh_ini WORKLOAD: a strict configuration on standard output; tests append keys or write their own. MESH_WORKLOAD_KEYS and
+# MESH_SERVICE_KEYS are lines more, to run any test with them.
 mesh_ini() {
     cat <<INI
 [workload]
@@ -187,6 +188,7 @@ certificate  = $work/ca/$1.pem
 private_key  = $work/ca/$1.key
 trust_bundle = $work/ca/ca.pem
 runtime_dir  = $work/run
+${MESH_WORKLOAD_KEYS:-}
 
 [inbound]
 mtls  = strict
@@ -196,6 +198,7 @@ allow = default/client, default/server
 host     = 127.0.0.1, ::1
 mtls     = strict
 identity = default/server, default/client
+${MESH_SERVICE_KEYS:-}
 INI
 }
 

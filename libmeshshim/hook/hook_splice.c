@@ -20,11 +20,30 @@ static int establish(struct conn *conn, int fd, int flags, bool send, bool *ende
     return conn_state(conn) == CONN_OPEN ? 0 : entry_establish(conn, fd, flags, send, ended);
 }
 
+/* Before Linux 6.5 pipes know no RWF_NOWAIT: there the bytes go through a pipe of our own, out of which they are moved without waiting. */
+static ssize_t through_own_pipe(int pipe, const void *data, size_t n)
+{
+    int own[2];
+    ssize_t put;
+    if (pipe2(own, O_CLOEXEC | O_NONBLOCK) != 0)
+        return -errno;
+    put = libc.write(own[1], data, n);
+    if (put > 0)
+        put = libc.splice(own[0], NULL, pipe, NULL, (size_t)put, SPLICE_F_NONBLOCK);
+    if (put < 0)
+        put = -errno;
+    libc.close(own[0]);
+    libc.close(own[1]);
+    return put;
+}
+
 static ssize_t into_pipe(int pipe, const void *data, size_t n, unsigned flags)
 {
     struct iovec v = { (void *)(uintptr_t)data, n };
     ssize_t put =
         flags & SPLICE_F_NONBLOCK ? libc.pwritev2(pipe, &v, 1, -1, RWF_NOWAIT) : libc.write(pipe, data, n);
+    if (put < 0 && errno == EOPNOTSUPP && (flags & SPLICE_F_NONBLOCK))
+        return through_own_pipe(pipe, data, n);
     return put < 0 ? -errno : put;
 }
 
