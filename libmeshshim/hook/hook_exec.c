@@ -55,33 +55,36 @@ static bool is_meshable(const struct start *start)
         snprintf(path, sizeof path, "/proc/self/fd/%d%s%s", start->directory,
                  start->path && *start->path ? "/" : "", start->path ? start->path : "");
     }
-    kind = program_look(path);
+    kind = preload_reaches(start->envp) ? program_look(path) : PROGRAM_FOREIGN;
     return kind == PROGRAM_DYNAMIC || kind == PROGRAM_UNKNOWN;
 }
 
-static int execute(const struct start *start, char *const envp[])
+static int execute(const struct start *start)
 {
     if (start->searched)
-        return libc.execvpe(start->path, start->argv, envp);
+        return libc.execvpe(start->path, start->argv, start->envp);
     if (!start->path)
-        return libc.fexecve(start->directory, start->argv, envp);
+        return libc.fexecve(start->directory, start->argv, start->envp);
     if (start->directory != AT_FDCWD || start->flags)
-        return libc.execveat(start->directory, start->path, start->argv, envp, start->flags);
-    return libc.execve(start->path, start->argv, envp);
+        return libc.execveat(start->directory, start->path, start->argv, start->envp, start->flags);
+    return libc.execve(start->path, start->argv, start->envp);
 }
 
 static int exec(const struct start *start)
 {
     struct preload preload;
     struct handover handover;
+    struct start meshed;
     bool matters;
     int error;
     if (mesh_state == MESH_OFF || (start->path && is_nowhere(start->path)))
-        return execute(start, start->envp);
+        return execute(start);
+    meshed = *start;
+    meshed.envp = preload_environment(&preload, start->envp);
     matters = handover_matters();
     if (matters)
-        handover_exec(&handover, is_meshable(start));
-    execute(start, preload_environment(&preload, start->envp));
+        handover_exec(&handover, is_meshable(&meshed));
+    execute(&meshed);
     error = errno;
     if (matters)
         handover_stay(&handover);
@@ -194,12 +197,14 @@ static int spawn(spawn_call *call, bool searched, pid_t *pid, const char *path,
 {
     struct preload preload;
     struct handover handover;
+    char **meshed;
     pid_t child = -1;
     int result;
     if (mesh_state == MESH_OFF || is_nowhere(path))
         return call(pid, path, actions, attributes, argv, envp);
-    handover_spawn(&handover, is_meshable(&(struct start){ path, AT_FDCWD, 0, searched, argv, envp }));
-    result = call(&child, path, actions, attributes, argv, preload_environment(&preload, envp));
+    meshed = preload_environment(&preload, envp);
+    handover_spawn(&handover, is_meshable(&(struct start){ path, AT_FDCWD, 0, searched, argv, meshed }));
+    result = call(&child, path, actions, attributes, argv, meshed);
     handover_spawned(&handover, result == 0 ? child : -1);
     preload_free(&preload);
     if (result == 0 && pid)

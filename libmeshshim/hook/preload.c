@@ -13,8 +13,9 @@
 enum { REMEMBERED = 16 };
 
 #define PRELOAD "LD_PRELOAD="
+#define CONFIG  "MESHSHIM_CONFIG="
 
-static char *remembered[REMEMBERED]; /* "NAME=value" of LD_PRELOAD and everything of ours */
+static char *remembered[REMEMBERED + 1]; /* "NAME=value" of LD_PRELOAD and everything of ours */
 static size_t remembered_count;
 static char *preloaded;      /* the first of them */
 static const char *own_name; /* how this library is called in it */
@@ -66,6 +67,29 @@ static char *find(char *const envp[], const char *name, size_t length)
     return entry ? *entry : NULL;
 }
 
+static bool is_disabled(char *const envp[])
+{
+    const char *disabled = find(envp, "MESHSHIM_DISABLE=", sizeof "MESHSHIM_DISABLE=" - 1);
+    return disabled && strcmp(disabled, "MESHSHIM_DISABLE=1") == 0;
+}
+
+/* Where this process was not told by its environment, the next one is not either. */
+static bool has_config(char *const envp[])
+{
+    return !find(remembered, CONFIG, sizeof CONFIG - 1) || find(envp, CONFIG, sizeof CONFIG - 1);
+}
+
+static bool has_preload(char *const envp[])
+{
+    const char *list = find(envp, PRELOAD, sizeof PRELOAD - 1);
+    return !preloaded || (list && names_us(list));
+}
+
+bool preload_reaches(char *const envp[])
+{
+    return has_preload(envp) && has_config(envp) && !is_disabled(envp);
+}
+
 static bool is_wanted(void)
 {
     struct snapshot *snapshot = mesh_snapshot();
@@ -97,24 +121,23 @@ static size_t count(char *const envp[])
 
 char **preload_environment(struct preload *preload, char *const envp[])
 {
-    char *theirs = find(envp, PRELOAD, sizeof PRELOAD - 1), *joined = NULL, **out = preload->own;
-    const char *disabled = find(envp, "MESHSHIM_DISABLE=", sizeof "MESHSHIM_DISABLE=" - 1);
+    char *theirs = find(envp, PRELOAD, sizeof PRELOAD - 1), *joined = theirs, **out = preload->own;
     size_t n = 0, room = count(envp) + remembered_count + 2;
     preload->list = NULL;
     preload->text = NULL;
-    if (!preloaded || (theirs && names_us(theirs)) ||
-        (disabled && strcmp(disabled, "MESHSHIM_DISABLE=1") == 0) || !is_wanted())
+    if (preload_reaches(envp) || is_disabled(envp) || !is_wanted())
         return (char **)(uintptr_t)envp;
     if (room > PRELOAD_ROOM)
         out = preload->list = malloc(room * sizeof *out);
-    if (theirs && theirs[sizeof PRELOAD - 1])
-        joined = join(preload, theirs);
+    if (!has_preload(envp))
+        joined = theirs && theirs[sizeof PRELOAD - 1] ? join(preload, theirs) : preloaded;
     if (!out)
         return (char **)(uintptr_t)envp;
     for (char *const *entry = envp; entry && *entry; entry++)
         if (*entry != theirs)
             out[n++] = *entry;
-    out[n++] = joined ? joined : preloaded;
+    if (joined)
+        out[n++] = joined;
     for (size_t i = 0; i < remembered_count; i++)
         if (remembered[i] != preloaded && !find(envp, remembered[i], name_length(remembered[i])))
             out[n++] = remembered[i];

@@ -5,6 +5,8 @@
 #ifndef MESHSHIM_PRELOAD_H
 #define MESHSHIM_PRELOAD_H
 
+#include <stdbool.h>
+
 /* Once, at start-up: remembers what this process was started with. */
 void preload_remember(void);
 
@@ -23,5 +25,7 @@ struct preload {
  */
 char **preload_environment(struct preload *preload, char *const envp[]);
 void preload_free(struct preload *preload);
+/* Will a program that is started with this environment load this library, and let it work? */
+bool preload_reaches(char *const envp[]);
 
 #endif

@@ -1,0 +1,83 @@
+"""A server that hands its connection to a program. Usage: handover.py PORT WAY [PROGRAM]
+
+Each way accepts one connection, may read the first bytes of it, starts PROGRAM (default: cat) on it, and ends."""
+import os
+import socket
+import subprocess
+import sys
+
+port, way = int(sys.argv[1]), sys.argv[2]
+program = sys.argv[3] if len(sys.argv) > 3 else "/bin/cat"
+
+
+def accepted():
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen()
+    connection, _ = listener.accept()
+    listener.close()
+    return connection
+
+
+def become(connection, environment=None):
+    os.dup2(connection.fileno(), 0)
+    os.dup2(connection.fileno(), 1)
+    os.execve(program, [program], os.environ if environment is None else environment)
+
+
+connection = accepted()
+if way == "exec":  # nothing was read: the program makes the handshake
+    become(connection)
+elif way == "used":  # three bytes of more were read, and something was said
+    print(connection.recv(3), file=sys.stderr)
+    connection.sendall(b"taken\n")
+    become(connection)
+elif way == "bare":  # an environment without anything
+    connection.recv(3)
+    become(connection, {})
+elif way == "disabled":
+    connection.recv(3)
+    become(connection, {**os.environ, "MESHSHIM_DISABLE": "1"})
+elif way == "raw":  # a system call that nobody sees
+    import ctypes
+    connection.recv(3)
+    os.dup2(connection.fileno(), 0)
+    os.dup2(connection.fileno(), 1)
+    code = open(0, "rb", closefd=False)  # keeps the stream's object from being closed
+    libc = ctypes.CDLL(None)
+    arguments = (ctypes.c_char_p * 2)(program.encode(), None)
+    strings = [f"{k}={v}".encode() for k, v in os.environ.items()]
+    environment = (ctypes.c_char_p * (len(strings) + 1))(*strings, None)
+    # "mov eax,59; syscall; ret"
+    import mmap
+    page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    page.write(b"\xb8\x3b\x00\x00\x00\x0f\x05\xc3")
+    address = ctypes.addressof(ctypes.c_char.from_buffer(page))
+    ctypes.CFUNCTYPE(ctypes.c_long, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p)(address)(
+        program.encode(), ctypes.addressof(arguments), ctypes.addressof(environment))
+elif way == "vfork":
+    connection.recv(3)
+    child = subprocess.Popen([program], stdin=connection, stdout=connection)
+    connection.close()
+    child.wait()
+elif way == "spawn":
+    connection.recv(3)
+    end = connection.fileno()
+    os.posix_spawn(program, [program], os.environ,
+                   file_actions=[(os.POSIX_SPAWN_DUP2, end, 0), (os.POSIX_SPAWN_DUP2, end, 1)])
+    connection.close()
+    os.wait()
+elif way == "system":  # the shell's child talks, then this process does
+    connection.set_inheritable(True)
+    connection.recv(3)
+    end = connection.fileno()
+    os.system(f"echo 'the shell speaks' >&{end}; head -c 8 <&{end} >&{end}")
+    connection.sendall(b"\nand we again\n")
+elif way == "replace":  # exec closes the connection: its end is clean
+    connection.sendall(b"the end\n")
+    os.execv("/bin/true", ["true"])
+elif way == "user":  # the program runs as somebody else
+    os.setgid(65534)
+    os.setuid(65534)
+    become(connection)
