@@ -28,12 +28,16 @@ bool handover_matters(void)
     return family != NULL;
 }
 
-/* A handshake's state cannot be handed over, its keys can. */
-static void finish_handshake(int fd)
+/*
+ * A handshake's state cannot be handed over, its keys can. The new image waits for one that another process is making, its parent for example;
+ * but it cannot be told of a connect that is not done, nor would anybody go on with the handshakes of an image that is gone.
+ */
+static void finish_handshake(struct conn *conn, void *context)
 {
-    struct conn *conn = fdtable_get(fd);
-    if (conn && conn_state(conn) == CONN_SHAKING)
-        pending_wait(conn, fd, false);
+    const bool *outlived = context;
+    if (conn_state(conn) == CONN_SHAKING && atomic_load(&conn->shared->shaker) == process_id() &&
+        !(*outlived && conn->shared->inbound) && openfd_is_inherited(atomic_load(&conn->fd)))
+        pending_wait(conn, atomic_load(&conn->fd), false);
 }
 
 static void survey_one(int fd, void *context)
@@ -46,9 +50,7 @@ static void survey_one(int fd, void *context)
         found->channel = true;
     } else if (shared_exists(fd)) {
         found->connection = true;
-        if (found->meshable) {
-            finish_handshake(fd);
-        } else {
+        if (!found->meshable) {
             libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
             found->refused = true;
         }
@@ -100,6 +102,8 @@ void handover_exec(struct handover *h, bool meshable)
 {
     struct survey found = { .meshable = meshable };
     *h = (struct handover){ .borrowed = process_is_borrowed(), .slot = -1 };
+    if (meshable)
+        conn_each(finish_handshake, &h->borrowed);
     openfds_each(survey_one, &found);
     if (found.refused)
         log_error(
@@ -148,10 +152,11 @@ static void find_channel(int fd, void *context)
 void handover_spawn(struct handover *h, bool meshable)
 {
     struct held held = { .slot = -1 };
-    bool channel = false;
+    bool channel = false, outlived = true;
     *h = (struct handover){ .slot = -1 };
     if (!family_begin()) /* what is accepted later may be sent there */
         return;
+    conn_each(finish_handshake, &outlived);
     conn_each(hold_open, &held);
     if (!held.any)
         openfds_each(find_channel, &channel);
