@@ -2,7 +2,8 @@
 TRACE_SRC := $(wildcard tests/trace/*.c)
 TRACE_OBJ := $(TRACE_SRC:tests/%.c=$(B)/tests/%.o)
 PEERS_BIN := $(B)/tests/peers/badpeer $(B)/tests/peers/victim
-TEST_PROGRAMS := $(B)/tests/trace/trace $(PEERS_BIN)
+APPS_BIN  := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/apps/programs/*.c))
+TEST_PROGRAMS := $(B)/tests/trace/trace $(PEERS_BIN) $(APPS_BIN)
 # They pass bad pointers and counts on purpose.
 MISUSE := -Wno-nonnull -Wno-stringop-overflow -Wno-stringop-overread -Wno-write-strings -Wno-discarded-qualifiers
 
@@ -19,4 +20,7 @@ $(B)/tests/peers/badpeer: $(patsubst tests/%.c,$(B)/tests/%.o,$(wildcard tests/p
 	$(CC) -o $@ $^ -lssl -lcrypto -lpthread
 
 $(B)/tests/peers/victim: $(B)/tests/peers/victim.o
+	$(CC) -o $@ $^ -lpthread
+
+$(APPS_BIN): %: %.o
 	$(CC) -o $@ $^ -lpthread
