@@ -92,6 +92,7 @@ struct conn *conn_new(int fd, enum conn_state state)
         return NULL;
     clean(conn);
     atomic_store(&conn->closing, false);
+    atomic_store(&conn->sleepers, 0);
     conn->plain = false;
     conn->connect_told = false;
     atomic_store(&conn->fds, 1);

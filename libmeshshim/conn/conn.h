@@ -70,7 +70,9 @@ struct conn {
     struct series *series;
     struct pending *pending;
     struct lock steps; /* pending state, error, registrations */
-    int error;         /* FAILED: what reads and writes get */
+    _Atomic int
+        sleepers; /* threads that sleep until it is settled and drive it themselves: see pending_await */
+    int error;    /* FAILED: what reads and writes get */
     bool error_told;
     int so_error;              /* what getsockopt(SO_ERROR) gives, once */
     struct endpoint *endpoint; /* counted active while open; keeps `snapshot` */

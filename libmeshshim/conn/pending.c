@@ -245,6 +245,26 @@ void pending_hold(struct conn *conn)
     steps_leave(conn, &quiet);
 }
 
+void pending_await(struct conn *conn)
+{
+    struct quiet quiet;
+    if (!steps_enter(conn, &quiet)) /* whoever drives it now is waited for */
+        return;
+    atomic_fetch_add(&conn->sleepers, 1);
+    steps_leave(conn, &quiet);
+    if (atomic_load(&conn->closing))
+        conn_settle(conn);
+}
+
+/* Not below 0: it may have been closed and be another connection by now, or the child of a fork has forgotten its parent's threads. */
+void pending_awake(void *awaited)
+{
+    struct conn *conn = awaited;
+    int n = atomic_load(&conn->sleepers);
+    while (n > 0 && !atomic_compare_exchange_weak(&conn->sleepers, &n, n - 1))
+        ;
+}
+
 void pending_abandon(struct conn *conn)
 {
     struct quiet quiet;
@@ -263,4 +283,6 @@ void pending_abandon(struct conn *conn)
 void pending_after_fork(void)
 {
     list_lock = (struct lock){ 0 };
+    for (struct pending *p = first; p; p = p->next)
+        atomic_store(&p->conn->sleepers, 0);
 }

@@ -92,6 +92,14 @@ int pending_wait_for(struct conn *conn, int fd, int64_t ms);
 void pending_abandon(struct conn *conn);
 /* Ends what is overdue; the next deadline in milliseconds of the monotonic clock, 0: none. */
 int64_t pending_expire(int64_t now_ms);
+/*
+ * This thread is about to sleep in poll(2) on the connection, and will drive it itself: until pending_awake, no other thread takes bytes
+ * from under that poll, which would sleep on although the handshake is done. Look again whether it is pending, between the two.
+ */
+void pending_await(struct conn *conn);
+void pending_awake(void *conn); /* also for pthread_cleanup_push */
+/* How long such a poll may last: a call on the very same connection, or a deadline, may settle it in another thread none the less. */
+enum { PENDING_SLEEP_MS = 100 };
 /* Drives every pending connection that no other thread is driving. */
 void pending_drive_others(struct conn *except);
 /* Events of poll(2) that the next step waits for, 0: only time. */

@@ -2,6 +2,7 @@
 #include "conn/readiness.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/timerfd.h>
@@ -231,6 +232,11 @@ static const struct timespec *time_left(int64_t deadline, struct timespec *left)
     return left;
 }
 
+static bool is_longer(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
+}
+
 static int in_ms(const struct timespec *timeout)
 {
     if (!timeout)
@@ -329,19 +335,47 @@ bool readiness_concerns(const struct pollfd *fds, nfds_t n)
     return false;
 }
 
-/* What to ask the kernel: for a hidden connection the handshake's wish, else the program's own. */
-static void translate(struct pollfd *ask, const struct pollfd *fds, nfds_t n)
+enum { MOST_AWAITED = 64 };
+
+/* Connections that this thread sleeps on until they are settled. */
+struct awaited {
+    struct conn *conns[MOST_AWAITED];
+    int count;
+};
+
+/* False where it has been settled before it could be marked: its own readiness counts. */
+static bool await_one(struct awaited *awaited, int fd, struct conn *conn)
+{
+    if (awaited->count == MOST_AWAITED)
+        return true;
+    awaited->conns[awaited->count++] = conn;
+    pending_await(conn);
+    return is_hidden(fd, &conn);
+}
+
+static void awake_all(void *all)
+{
+    struct awaited *awaited = all;
+    while (awaited->count)
+        pending_awake(awaited->conns[--awaited->count]);
+}
+
+/* What to ask the kernel: for a hidden connection the handshake's wish, else the program's own. True: one is hidden. */
+static bool translate(struct pollfd *ask, const struct pollfd *fds, nfds_t n, struct awaited *awaited)
 {
     struct conn *conn;
+    bool hidden = false;
     for (nfds_t i = 0; i < n; i++) {
         ask[i] = fds[i];
         ask[i].revents = 0;
-        if (is_hidden(fds[i].fd, &conn)) {
+        if (is_hidden(fds[i].fd, &conn) && await_one(awaited, fds[i].fd, conn)) {
+            hidden = true;
             ask[i].events = pending_wants(conn);
             if (ask[i].events == 0)
                 ask[i].fd = -1;
         }
     }
+    return hidden;
 }
 
 /* How many of the program's own descriptors are ready, given the kernel's answer; drives the rest. */
@@ -371,11 +405,22 @@ static int collect(struct pollfd *ask, struct pollfd *fds, nfds_t n)
     return ready;
 }
 
+static int sleep_on(struct pollfd *ask, nfds_t n, const struct timespec *limit, const sigset_t *mask,
+                    struct awaited *awaited)
+{
+    int result;
+    pthread_cleanup_push(awake_all, awaited);
+    result = libc.ppoll(ask, n, limit, mask);
+    pthread_cleanup_pop(1);
+    return result;
+}
+
 int readiness_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
     int64_t deadline = deadline_of(timeout);
     struct pollfd few[64], *ask = n < 64 ? few : malloc((n + 1) * sizeof *ask);
-    struct timespec left;
+    struct timespec left, nap = { 0, PENDING_SLEEP_MS * 1000000L };
+    struct awaited awaited = { .count = 0 };
     int result;
     if (!ask) /* spurious events are better than none */
         return libc.ppoll(fds, n, timeout, mask);
@@ -384,9 +429,10 @@ int readiness_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
         struct timespec nothing = { 0, 0 };
         const struct timespec *limit = time_left(deadline, &left);
         bool last = limit && limit->tv_sec == 0 && limit->tv_nsec == 0;
-        translate(ask, fds, n);
+        if (translate(ask, fds, n, &awaited) && (!limit || is_longer(limit, &nap)))
+            limit = &nap;
         ask[n] = (struct pollfd){ the_timer(), POLLIN, 0 };
-        result = libc.ppoll(ask, n + 1, last ? &nothing : limit, mask);
+        result = sleep_on(ask, n + 1, last ? &nothing : limit, mask, &awaited);
         if (result < 0)
             break;
         if (ask[n].revents)

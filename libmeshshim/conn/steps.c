@@ -188,7 +188,7 @@ void pending_drive_others(struct conn *except)
         struct quiet quiet;
         if (all[i] == except || !steps_enter_now(all[i], &quiet))
             continue;
-        if (conn_is_pending(all[i]) && !settle_adopt(all[i]))
+        if (conn_is_pending(all[i]) && !atomic_load(&all[i]->sleepers) && !settle_adopt(all[i]))
             steps_take(all[i]);
         steps_leave(all[i], &quiet);
     }

@@ -1,6 +1,7 @@
 /* Time and waiting: deadlines of pending connections, and blocking calls that need one settled. See pending.h. */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -87,6 +88,8 @@ static bool handlers_restart(void)
     return true;
 }
 
+enum { MOST_DRIVEN = 64 };
+
 static int64_t own_timeout_ms(int fd, bool connecting)
 {
     struct timeval limit = { 0, 0 };
@@ -96,28 +99,47 @@ static int64_t own_timeout_ms(int fd, bool connecting)
     return (int64_t)limit.tv_sec * 1000 + limit.tv_usec / 1000;
 }
 
-static int wait_once(struct conn *conn, int64_t until, bool graced)
+/* Its own, and as many of those that nobody else waits for as there is room. */
+static nfds_t what_to_poll(const struct conn *own, struct pollfd *fds)
 {
-    enum { MOST = 64 };
-    struct conn *all[MOST];
-    struct pollfd fds[MOST];
-    int64_t now = clock_ms(), next = pending_expire(now), left;
-    const struct pending *own = conn->pending;
-    const struct shared *shared = conn->shared;
-    pid_t shaker;
-    int n;
-    if (!conn_is_pending(conn) || !own || !shared || own->graced != graced)
-        return 0; /* time has settled it, or another thread */
-    n = pending_list(all, MOST);
-    for (int i = 0; i < n; i++)
-        fds[i] = (struct pollfd){ atomic_load(&all[i]->fd), pending_wants(all[i]), 0 };
+    struct conn *all[MOST_DRIVEN - 1];
+    int listed = pending_list(all, MOST_DRIVEN - 1);
+    nfds_t n = 0;
+    fds[n++] = (struct pollfd){ atomic_load(&own->fd), pending_wants(own), 0 };
+    for (int i = 0; i < listed; i++)
+        if (all[i] != own && !atomic_load(&all[i]->sleepers))
+            fds[n++] = (struct pollfd){ atomic_load(&all[i]->fd), pending_wants(all[i]), 0 };
+    return n;
+}
+
+static int sleep_until(const struct conn *conn, pid_t shaker, int64_t until, int64_t next)
+{
+    struct pollfd fds[MOST_DRIVEN];
+    int64_t now = clock_ms(), left;
+    nfds_t n = what_to_poll(conn, fds);
     if (until && (next == 0 || until < next))
         next = until;
-    left = next == 0 ? 1000 : next > now ? next - now : 0;
-    shaker = atomic_load(&shared->shaker);
+    left = next == 0 ? PENDING_SLEEP_MS : next > now ? next - now : 0;
     if (shaker && shaker != process_id() && left > 5)
         left = 5; /* its progress shows in shared memory alone */
-    return libc.poll(fds, (nfds_t)n, (int)(left > 1000 ? 1000 : left));
+    return libc.poll(fds, n, (int)(left > PENDING_SLEEP_MS ? PENDING_SLEEP_MS : left));
+}
+
+static int wait_once(struct conn *conn, int64_t until, bool graced)
+{
+    int64_t next = pending_expire(clock_ms());
+    const struct pending *own;
+    const struct shared *shared;
+    int result = 0;
+    pending_await(conn);
+    pthread_cleanup_push(pending_awake, conn);
+    own = conn->pending;
+    shared = conn->shared;
+    /* Else time has settled it, or another thread. */
+    if (conn_is_pending(conn) && own && shared && own->graced == graced)
+        result = sleep_until(conn, atomic_load(&shared->shaker), until, next);
+    pthread_cleanup_pop(1);
+    return result;
 }
 
 static int wait_until(struct conn *conn, int fd, bool until_grace, int64_t until)

@@ -41,6 +41,17 @@ version() {
     echo "version $*"
 }
 
+# become USER: root gives everything in $work to an ordinary user, for programs that refuse to be root; "${become[@]}" before a
+# command makes it his. Who is an ordinary user already stays who he is.
+become=()
+become() {
+    [ "$(id -u)" -eq 0 ] || return 0
+    id -u "$1" >/dev/null 2>&1 || skip "there is no user $1"
+    become=(setpriv "--reuid=$1" "--regid=$(id -g "$1")" --clear-groups)
+    : >>"$work/mesh.log"
+    chown -R "$1" "$work" || fail "cannot give $work to $1"
+}
+
 # same FILE FILE: byte for byte.
 same() {
     cmp "$1" "$2"

@@ -51,6 +51,13 @@ echoes() {
     wait_port "$port"
     limit 60 mesh client "$python" "$top/tests/apps/echo.py" "$2" "$port" 65536 64
 }
+greetings() {
+    local port
+    port=$(free_port)
+    spawn greetings mesh server "$python" "$top/tests/apps/greetings.py" "$port" serve
+    wait_port "$port"
+    limit 60 mesh client "$python" "$top/tests/apps/greetings.py" "$port" greeted 16 10 $((3 * slow))
+}
 # Nobody is left behind: the gauges come back to nothing.
 all_ended() {
     "$meshctl" stats -d "$work/run" -o json >"$work/stats.json" &&
@@ -67,5 +74,6 @@ sed -i '/^handshake_grace/d' "$work/client.ini"
 try "concurrency: 64 echoes, threads to threads" echoes threads-server threads-client
 try "concurrency: 64 echoes, asyncio to asyncio" echoes asyncio-server asyncio-client
 try "concurrency: 64 echoes, selectors to forks" echoes forks-server selectors-client
+try "concurrency: 160 greetings of a server of threads, none late" greetings
 try "concurrency: nobody counts as active afterwards" wait_until 10 all_ended
 [ "$failures" -eq 0 ]
