@@ -335,68 +335,96 @@ bool readiness_concerns(const struct pollfd *fds, nfds_t n)
     return false;
 }
 
-enum { MOST_AWAITED = 64 };
+enum { FEW = 64 };
 
-/* Connections that this thread sleeps on until they are settled. */
-struct awaited {
-    struct conn *conns[MOST_AWAITED];
-    int count;
+/* What the kernel is asked on behalf of the program, and the timer behind it. */
+struct question {
+    struct pollfd *ask, few[FEW];
+    bool *hidden, few_hidden[FEW]; /* asked for the handshake's wish instead of the program's own */
+    nfds_t n;
+    struct conn *awaited[FEW]; /* this thread sleeps on them until they are settled */
+    int awaited_count;
 };
 
-/* False where it has been settled before it could be marked: its own readiness counts. */
-static bool await_one(struct awaited *awaited, int fd, struct conn *conn)
+static bool question_begin(struct question *q, nfds_t n)
 {
-    if (awaited->count == MOST_AWAITED)
+    q->n = n;
+    q->awaited_count = 0;
+    q->ask = n < FEW ? q->few : malloc((n + 1) * (sizeof *q->ask + sizeof *q->hidden));
+    q->hidden = n < FEW ? q->few_hidden : (void *)(q->ask + n + 1);
+    return q->ask != NULL;
+}
+
+static void question_end(struct question *q)
+{
+    if (q->ask != q->few)
+        free(q->ask);
+}
+
+/* False where it has been settled before it could be marked: its own readiness counts. */
+static bool await_one(struct question *q, int fd, struct conn *conn)
+{
+    if (q->awaited_count == FEW)
         return true;
-    awaited->conns[awaited->count++] = conn;
+    q->awaited[q->awaited_count++] = conn;
     pending_await(conn);
     return is_hidden(fd, &conn);
 }
 
-static void awake_all(void *all)
+static void awake_all(void *question)
 {
-    struct awaited *awaited = all;
-    while (awaited->count)
-        pending_awake(awaited->conns[--awaited->count]);
+    struct question *q = question;
+    while (q->awaited_count)
+        pending_awake(q->awaited[--q->awaited_count]);
 }
 
 /* What to ask the kernel: for a hidden connection the handshake's wish, else the program's own. True: one is hidden. */
-static bool translate(struct pollfd *ask, const struct pollfd *fds, nfds_t n, struct awaited *awaited)
+static bool translate(struct question *q, const struct pollfd *fds)
 {
     struct conn *conn;
-    bool hidden = false;
-    for (nfds_t i = 0; i < n; i++) {
-        ask[i] = fds[i];
-        ask[i].revents = 0;
-        if (is_hidden(fds[i].fd, &conn) && await_one(awaited, fds[i].fd, conn)) {
-            hidden = true;
-            ask[i].events = pending_wants(conn);
-            if (ask[i].events == 0)
-                ask[i].fd = -1;
-        }
+    bool any = false;
+    for (nfds_t i = 0; i < q->n; i++) {
+        q->ask[i] = fds[i];
+        q->ask[i].revents = 0;
+        q->hidden[i] = is_hidden(fds[i].fd, &conn) && await_one(q, fds[i].fd, conn);
+        if (!q->hidden[i])
+            continue;
+        any = true;
+        q->ask[i].events = pending_wants(conn);
+        if (q->ask[i].events == 0)
+            q->ask[i].fd = -1;
     }
-    return hidden;
+    q->ask[q->n] = (struct pollfd){ the_timer(), POLLIN, 0 };
+    return any;
+}
+
+/*
+ * One that was hidden when the kernel was asked: whatever came was for the handshake. Settled just now, by this thread or another, or
+ * by the time, its own readiness counts from here on.
+ */
+static short uncover(const struct pollfd *own, short came)
+{
+    struct pollfd now = *own;
+    struct conn *conn;
+    if (is_hidden(own->fd, &conn) && came)
+        pending_drive(conn);
+    if (is_hidden(own->fd, &conn))
+        return 0;
+    now.revents = 0;
+    libc.poll(&now, 1, 0);
+    if (conn && conn_state(conn) == CONN_FAILED && conn->shared && conn->shared->inbound)
+        now.revents &= (short)~(POLLERR | POLLHUP); /* an accepted connection that has ended: just that */
+    return now.revents;
 }
 
 /* How many of the program's own descriptors are ready, given the kernel's answer; drives the rest. */
-static int collect(struct pollfd *ask, struct pollfd *fds, nfds_t n)
+static int collect(const struct question *q, struct pollfd *fds)
 {
     int ready = 0;
-    for (nfds_t i = 0; i < n; i++) {
+    for (nfds_t i = 0; i < q->n; i++) {
         struct conn *conn;
-        fds[i].revents = 0;
-        if (is_hidden(fds[i].fd, &conn)) {
-            if (ask[i].revents)
-                pending_drive(conn);
-            if (is_hidden(fds[i].fd, &conn))
-                continue;
-            ask[i] = fds[i]; /* settled just now: its own readiness counts from here on */
-            libc.poll(&ask[i], 1, 0);
-            if (conn_state(conn) == CONN_FAILED && conn->shared && conn->shared->inbound)
-                ask[i].revents &=
-                    (short)~(POLLERR | POLLHUP); /* an accepted connection that has ended: just that */
-        }
-        fds[i].revents = ask[i].revents;
+        bool hidden = q->hidden[i] || is_hidden(fds[i].fd, &conn);
+        fds[i].revents = hidden ? uncover(&fds[i], q->ask[i].revents) : q->ask[i].revents;
         ready += fds[i].revents != 0;
         if (fds[i].revents && pending_at(fds[i].fd, &conn))
             pending_hold(
@@ -405,44 +433,44 @@ static int collect(struct pollfd *ask, struct pollfd *fds, nfds_t n)
     return ready;
 }
 
-static int sleep_on(struct pollfd *ask, nfds_t n, const struct timespec *limit, const sigset_t *mask,
-                    struct awaited *awaited)
+static int sleep_on(struct question *q, const struct timespec *limit, const sigset_t *mask)
 {
     int result;
-    pthread_cleanup_push(awake_all, awaited);
-    result = libc.ppoll(ask, n, limit, mask);
+    pthread_cleanup_push(awake_all, q);
+    result = libc.ppoll(q->ask, q->n + 1, limit, mask);
     pthread_cleanup_pop(1);
+    return result;
+}
+
+/* The kernel's answer, or minus one; *over: the program's time is up. */
+static int ask_once(struct question *q, const struct pollfd *fds, int64_t deadline, const sigset_t *mask,
+                    bool *over)
+{
+    struct timespec left, nap = { 0, PENDING_SLEEP_MS * 1000000L };
+    const struct timespec *limit = time_left(deadline, &left);
+    int result;
+    *over = limit && limit->tv_sec == 0 && limit->tv_nsec == 0;
+    if (translate(q, fds) && (!limit || is_longer(limit, &nap)))
+        limit = &nap;
+    result = sleep_on(q, limit, mask);
+    if (result >= 0 && q->ask[q->n].revents)
+        timer_fired();
     return result;
 }
 
 int readiness_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
     int64_t deadline = deadline_of(timeout);
-    struct pollfd few[64], *ask = n < 64 ? few : malloc((n + 1) * sizeof *ask);
-    struct timespec left, nap = { 0, PENDING_SLEEP_MS * 1000000L };
-    struct awaited awaited = { .count = 0 };
+    struct question q;
     int result;
-    if (!ask) /* spurious events are better than none */
+    bool over;
+    if (!question_begin(&q, n)) /* spurious events are better than none */
         return libc.ppoll(fds, n, timeout, mask);
-    for (;;) {
-        int ready;
-        struct timespec nothing = { 0, 0 };
-        const struct timespec *limit = time_left(deadline, &left);
-        bool last = limit && limit->tv_sec == 0 && limit->tv_nsec == 0;
-        if (translate(ask, fds, n, &awaited) && (!limit || is_longer(limit, &nap)))
-            limit = &nap;
-        ask[n] = (struct pollfd){ the_timer(), POLLIN, 0 };
-        result = sleep_on(ask, n + 1, last ? &nothing : limit, mask, &awaited);
-        if (result < 0)
-            break;
-        if (ask[n].revents)
-            timer_fired();
-        ready = collect(ask, fds, n);
-        result = ready;
-        if (ready > 0 || last)
-            break;
-    }
-    if (ask != few)
-        free(ask);
+    do {
+        result = ask_once(&q, fds, deadline, mask, &over);
+        if (result >= 0)
+            result = collect(&q, fds);
+    } while (result == 0 && !over);
+    question_end(&q);
     return result;
 }

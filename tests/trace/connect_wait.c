@@ -82,6 +82,27 @@ void script_connect_select(struct side *s)
     }
 }
 
+/* Looks once, is busy for a while, and then waits: whatever has come meanwhile, it is writable and no more. */
+void script_connect_select_late(struct side *s)
+{
+    if (s->client) {
+        int fd = tcp_socket(SOCK_NONBLOCK);
+        struct timeval limit = { 8, 0 };
+        fd_set w;
+        say_connect(fd, &s->address);
+        poll(&(struct pollfd){ fd, POLLOUT, 0 }, 1, 0);
+        poll(NULL, 0, 3 * NOTHING);
+        FD_ZERO(&w);
+        FD_SET(fd, &w);
+        said("select", select(fd + 1, NULL, &w, NULL, &limit));
+        say("write %d", !!FD_ISSET(fd, &w));
+        say_so_error(fd);
+        ask_one(s, fd);
+    } else {
+        serve_one(s);
+    }
+}
+
 void script_connect_pselect(struct side *s)
 {
     if (s->client) {
