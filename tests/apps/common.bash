@@ -47,6 +47,7 @@ become=()
 become() {
     [ "$(id -u)" -eq 0 ] || return 0
     id -u "$1" >/dev/null 2>&1 || skip "there is no user $1"
+    # shellcheck disable=SC2034 # for those who source this
     become=(setpriv "--reuid=$1" "--regid=$(id -g "$1")" --clear-groups)
     : >>"$work/mesh.log"
     chown -R "$1" "$work" || fail "cannot give $work to $1"

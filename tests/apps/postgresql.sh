@@ -175,11 +175,12 @@ standby() {
     sed 's,^identity .*,identity = default/client,' "$work/client.ini" >"$work/reader.ini"
     follower=$(free_port)
     serve standby standby "$second" "$follower"
-    says 'async|streaming' "select sync_state, state from pg_stat_replication where state = 'streaming'" &&
+    wait_until 10 says 'async|streaming' "select sync_state, state from pg_stat_replication where state = 'streaming'" &&
         sql "create table followed as select generate_series(1, 100000) as n" && wait_until 10 followed
 }
 followed() {
-    [ "$(port=$follower client=reader sql "select sum(n) from followed" 2>&1)" = 5000050000 ]
+    local port=$follower client=reader
+    [ "$(sql "select sum(n) from followed" 2>&1)" = 5000050000 ]
 }
 
 # A client that waits for an answer is told why there will be none.
@@ -207,5 +208,15 @@ try "PostgreSQL: LISTEN and NOTIFY" asks notified
 try "PostgreSQL: asynchronous connections" asks many
 try "PostgreSQL: both sides are proved" both_proved "$port"
 try "PostgreSQL: a standby streams" standby
+stop "$spawned" # the standby would look for its primary
 try "PostgreSQL: clients of a fast shutdown are told" stops
+
+# The same server on another port, with some of the same questions.
+works() {
+    local port
+    port=$(free_port)
+    serve again server "$data" "$port"
+    copies && bench -S -c 4 -j 2 -t 50 >/dev/null && asks notified && asks many && sql "select count(*), md5(string_agg(t, '' order by n)) from big"
+}
+try "PostgreSQL: the same with nothing to do for the library" alike works
 [ "$failures" -eq 0 ]
