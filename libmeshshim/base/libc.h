@@ -40,6 +40,21 @@
 #ifndef SYS_epoll_create
 #define SYS_epoll_create -1
 #endif
+#ifndef SYS_poll
+#define SYS_poll -1
+#endif
+#ifndef SYS_select
+#define SYS_select -1
+#endif
+#ifndef SYS_epoll_wait
+#define SYS_epoll_wait -1
+#endif
+#ifndef SYS_dup2
+#define SYS_dup2 -1
+#endif
+#ifndef SYS_fork
+#define SYS_fork -1
+#endif
 #ifndef SYS_inotify_init
 #define SYS_inotify_init -1
 #endif

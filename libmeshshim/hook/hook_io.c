@@ -241,16 +241,10 @@ static bool connects(int fd, int flags, const struct sockaddr *addr)
            libc.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
 }
 
-/* 0, or -1 with errno; one that is connected already is just written to, as by the kernel. */
-static int connect_first(int fd, const struct sockaddr *addr, socklen_t len)
-{
-    return hook_connect(fd, addr, len) == 0 || errno == EISCONN ? 0 : -1;
-}
-
 ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len)
 {
     if (connects(fd, flags, addr)) {
-        if (connect_first(fd, addr, len) != 0)
+        if (hook_connect(fd, addr, len) != 0)
             return -1;
         return hook_send(fd, buf, n, flags & ~MSG_FASTOPEN);
     }
@@ -260,7 +254,7 @@ ssize_t hook_sendto(int fd, const void *buf, size_t n, int flags, const struct s
 ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
     if (!is_nowhere(msg) && connects(fd, flags, msg->msg_name)) {
-        if (connect_first(fd, msg->msg_name, msg->msg_namelen) != 0)
+        if (hook_connect(fd, msg->msg_name, msg->msg_namelen) != 0)
             return -1;
         return hook_sendmsg(fd, msg, flags & ~MSG_FASTOPEN);
     }

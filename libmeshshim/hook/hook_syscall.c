@@ -1,116 +1,137 @@
 /*
- * libc's syscall(). libuv closes by it, some programs do their input and output by it: what has a hook goes through the hook.
+ * libc's syscall(). libuv closes by it, some programs do their input and output by it: what has a hook goes through the hook. Where the
+ * kernel's arguments are libc's, the route comes from the table of symbols; what differs has a function here.
  */
+#include <linux/aio_abi.h>
 #include <sched.h>
-#include <string.h>
 
 #include "base/banned.h"
 #include "conn/mesh.h"
+#include "conn/pending.h"
 #include "hook/entry.h"
 #include "hook/start.h"
 
 #define PTR(x) ((void *)(uintptr_t)(x))
 
+typedef long call(long a, long b, long c, long d, long e, long f);
+
+static long refused(long a, long b, long c, long d, long e, long f)
+{
+    (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
+    return as_result(-ENOSYS);
+}
+
+/* The kernel takes an offset in two halves, of which the first is the whole where a long has 64 bits. */
+static long by_preadv2(long fd, long iov, long n, long offset, long unused, long flags)
+{
+    (void)unused;
+    return hook_preadv2((int)fd, PTR(iov), (int)n, offset, (int)flags);
+}
+
+static long by_pwritev2(long fd, long iov, long n, long offset, long unused, long flags)
+{
+    (void)unused;
+    return hook_pwritev2((int)fd, PTR(iov), (int)n, offset, (int)flags);
+}
+
+/* The kernel tells in the limit what is left of it, libc does not: so the kernel itself, where nothing is pending. */
+static long by_ppoll(long fds, long n, long limit, long mask, long size, long f)
+{
+    if (atomic_load_explicit(&pending_count, memory_order_relaxed) == 0)
+        return libc.syscall(SYS_ppoll, fds, n, limit, mask, size, f);
+    return hook_ppoll(PTR(fds), (nfds_t)n, PTR(limit), PTR(mask));
+}
+
+/* The last argument is two: the mask, and its size. */
+static long by_pselect6(long n, long r, long w, long x, long limit, long last)
+{
+    const struct {
+        const sigset_t *mask;
+        size_t size;
+    } *masked = PTR(last);
+    if (atomic_load_explicit(&pending_count, memory_order_relaxed) == 0)
+        return libc.syscall(SYS_pselect6, n, r, w, x, limit, last);
+    return hook_pselect((int)n, PTR(r), PTR(w), PTR(x), PTR(limit), masked ? masked->mask : NULL);
+}
+
+static long by_exit_group(long status, long b, long c, long d, long e, long f)
+{
+    (void)b, (void)c, (void)d, (void)e, (void)f;
+    hook__exit((int)status);
+    return 0;
+}
+
+/* The kernel's own asynchronous input and output (nginx does files by it): not on a protected connection, which it would read raw. */
+static long by_io_submit(long context, long n, long list, long d, long e, long f)
+{
+    struct iocb *const *requests = PTR(list);
+    long fit = 0;
+    while (fit < n && !is_nowhere(requests) && !is_nowhere(requests[fit]) &&
+           !protected_conn((int)requests[fit]->aio_fildes))
+        fit++;
+    if (fit == 0 && n > 0 && !is_nowhere(requests) && !is_nowhere(requests[0]))
+        return as_result(-EINVAL);
+    return libc.syscall(SYS_io_submit, context, fit < n && fit > 0 ? fit : n, list, d, e, f);
+}
+
+/* What the kernel's number leads to: a hook, or a descriptor is made and has no hook in libc. */
+struct route {
+    call *function;
+    bool is_int; /* of what it returns, the upper half is nothing */
+    bool makes;
+};
+
+enum { NUMBERS = 512 };
+
+#define TO(name) ((call *)(void *)(name))
+
+#pragma GCC diagnostic ignored "-Woverride-init" /* several names of libc are one system call */
+static const struct route routes[NUMBERS + 1] = {
+#define SYM(ret, name, params, args, number)                                                                 \
+    [(number) < 0 ? NUMBERS : (number)] = { TO(hook_##name), __builtin_types_compatible_p(ret, int), false },
+#include "base/symbols.def"
+#undef SYM
+    [SYS_io_uring_setup] = { refused, false, false }, /* it could not be seen; programs fall back to epoll */
+    [SYS_preadv2] = { by_preadv2, false, false },
+    [SYS_pwritev2] = { by_pwritev2, false, false },
+    [SYS_ppoll] = { by_ppoll, false, false },
+    [SYS_pselect6] = { by_pselect6, false, false },
+    [SYS_exit_group] = { by_exit_group, false, false },
+    [SYS_io_submit] = { by_io_submit, false, false },
+    [SYS_signalfd4] = { NULL, false, true },
+    [SYS_mq_open] = { NULL, false, true },
+    [SYS_openat2] = { NULL, false, true },
+    [SYS_userfaultfd] = { NULL, false, true },
+    [SYS_perf_event_open] = { NULL, false, true },
+    [SYS_landlock_create_ruleset] = { NULL, false, true },
+#ifdef SYS_memfd_secret
+    [SYS_memfd_secret] = { NULL, false, true },
+#endif
+#ifdef SYS_signalfd
+    [SYS_signalfd] = { NULL, false, true },
+    [SYS_eventfd] = { NULL, false, true },
+#endif
+    [NUMBERS] = { NULL, false, false },
+};
+
+static bool is_fork(long number, long flags, long stack)
+{
+    return number == SYS_clone && !(flags & CLONE_VM) && stack == 0; /* vsftpd */
+}
+
+/* What we have nothing to do with leaves here by a jump: a child of clone returns on a stack of its own. */
 long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-    if (mesh_state == MESH_OFF)
+    const struct route *route = (unsigned long)number < NUMBERS ? &routes[number] : &routes[NUMBERS];
+    if (__builtin_expect(mesh_state == MESH_OFF, 0))
         return libc.syscall(number, a, b, c, d, e, f);
-    switch (number) {
-    case SYS_io_uring_setup: /* its reads and writes could not be seen; programs fall back to epoll */
-        return as_result(-ENOSYS);
-    case SYS_close:
-        return hook_close((int)a);
-    case SYS_close_range:
-        return hook_close_range((unsigned)a, (unsigned)b, (int)c);
-    case SYS_dup:
-        return hook_dup((int)a);
-    case SYS_dup3:
-        return hook_dup3((int)a, (int)b, (int)c);
-    case SYS_fcntl:
-        return hook_fcntl((int)a, (int)b, c);
-    case SYS_ioctl:
-        return hook_ioctl((int)a, (unsigned long)b, c);
-    case SYS_socket:
-        return hook_socket((int)a, (int)b, (int)c);
-    case SYS_connect:
-        return hook_connect((int)a, PTR(b), (socklen_t)c);
-    case SYS_listen:
-        return hook_listen((int)a, (int)b);
-    case SYS_accept:
-        return hook_accept((int)a, PTR(b), PTR(c));
-    case SYS_accept4:
-        return hook_accept4((int)a, PTR(b), PTR(c), (int)d);
-    case SYS_shutdown:
-        return hook_shutdown((int)a, (int)b);
-    case SYS_read:
-        return hook_read((int)a, PTR(b), (size_t)c);
-    case SYS_readv:
-        return hook_readv((int)a, PTR(b), (int)c);
-    case SYS_recvfrom:
-        return hook_recvfrom((int)a, PTR(b), (size_t)c, (int)d, PTR(e), PTR(f));
-    case SYS_recvmsg:
-        return hook_recvmsg((int)a, PTR(b), (int)c);
-    case SYS_write:
-        return hook_write((int)a, PTR(b), (size_t)c);
-    case SYS_writev:
-        return hook_writev((int)a, PTR(b), (int)c);
-    case SYS_sendto:
-        return hook_sendto((int)a, PTR(b), (size_t)c, (int)d, PTR(e), (socklen_t)f);
-    case SYS_sendmsg:
-        return hook_sendmsg((int)a, PTR(b), (int)c);
-    case SYS_sendmmsg:
-        return hook_sendmmsg((int)a, PTR(b), (unsigned)c, (int)d);
-    case SYS_recvmmsg:
-        return hook_recvmmsg((int)a, PTR(b), (unsigned)c, (int)d, PTR(e));
-    case SYS_preadv2:
-        return hook_preadv2((int)a, PTR(b), (int)c, d, (int)f);
-    case SYS_pwritev2:
-        return hook_pwritev2((int)a, PTR(b), (int)c, d, (int)f);
-    case SYS_splice:
-        return hook_splice((int)a, PTR(b), (int)c, PTR(d), (size_t)e, (unsigned)f);
-#ifdef SYS_dup2
-    case SYS_dup2:
-        return hook_dup2((int)a, (int)b);
-#endif
-#ifdef SYS_poll
-    case SYS_poll:
-        return hook_poll(PTR(a), (nfds_t)b, (int)c);
-#endif
-#ifdef SYS_select
-    case SYS_select:
-        return hook_select((int)a, PTR(b), PTR(c), PTR(d), PTR(e));
-#endif
-#ifdef SYS_epoll_wait
-    case SYS_epoll_wait:
-        return hook_epoll_wait((int)a, PTR(b), (int)c, (int)d);
-#endif
-    case SYS_setsockopt:
-        return hook_setsockopt((int)a, (int)b, (int)c, PTR(d), (socklen_t)e);
-    case SYS_getpeername:
-        return hook_getpeername((int)a, PTR(b), PTR(c));
-    case SYS_clone:
-        if (!(a & CLONE_VM) && b == 0) /* a fork by another name (vsftpd) */
-            return process_fork_by(number, a, c, d, e);
-        return libc.syscall(number, a, b, c, d, e, f);
-#ifdef SYS_fork
-    case SYS_fork:
-        return hook_fork();
-#endif
-    case SYS_execve:
-        return hook_execve(PTR(a), PTR(b), PTR(c));
-    case SYS_execveat:
-        return hook_execveat((int)a, PTR(b), PTR(c), PTR(d), (int)e);
-    case SYS_sendfile:
-        return hook_sendfile64((int)a, (int)b, PTR(c), (size_t)d);
-    case SYS_epoll_ctl:
-        return hook_epoll_ctl((int)a, (int)b, (int)c, PTR(d));
-    case SYS_epoll_pwait:
-        return hook_epoll_pwait((int)a, PTR(b), (int)c, (int)d, PTR(e));
-    case SYS_ppoll:
-        return hook_ppoll(PTR(a), (nfds_t)b, PTR(c), PTR(d));
-    case SYS_getsockopt:
-        return hook_getsockopt((int)a, (int)b, (int)c, PTR(d), PTR(e));
-    default:
-        return libc.syscall(number, a, b, c, d, e, f);
+    if (route->function) {
+        long result = route->function(a, b, c, d, e, f);
+        return route->is_int ? (int)result : result;
     }
+    if (route->makes)
+        return entry_new((int)libc.syscall(number, a, b, c, d, e, f));
+    if (is_fork(number, a, b))
+        return process_fork_by(number, a, c, d, e);
+    return libc.syscall(number, a, b, c, d, e, f);
 }

@@ -48,6 +48,14 @@ opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 open(sys.argv[2], "wb").write(opener.open(sys.argv[1], timeout=10).read())' "$2" "$work/got" && same "$work/files/hello" "$work/got"
 }
 
+fetch_by() { # CALL WORKLOAD NAME PORT
+    limit 20 mesh "$2" "$B/tests/apps/programs/lookup" "$1" "$3" "$4" /hello >"$work/got" && same "$work/files/hello" "$work/got"
+}
+
+unknown_to() { # CALL
+    ! limit 20 mesh web "$B/tests/apps/programs/lookup" "$1" nobody.mesh 80 /hello 2>"$work/said" && grep -q 'does not know' "$work/said"
+}
+
 fetch_in_asyncio() { # WORKLOAD HOST PORT
     limit 20 mesh "$1" "$python" - "$2" "$3" "$work/got" <<'PY' && same "$work/files/hello" "$work/got"
 import asyncio, sys
@@ -82,6 +90,11 @@ try "names/curl: a name that nobody knows stays unknown" unknown
 try "names/curl: localhost as curl itself resolves it" fetch local "http://localhost:$web/hello"
 try "names/python: localhost as the system resolves it" fetch_in_python local "http://localhost:$web/hello"
 try "names/asyncio: localhost as the system resolves it" fetch_in_asyncio local localhost "$web"
+for call in gethostbyname gethostbyname2 gethostbyname_r gethostbyname2_r getaddrinfo_a gai_suspend gai_error; do
+    try "names/$call: a name that is in no resolver" fetch_by "$call" web web.mesh 80
+    try "names/$call: localhost as the system resolves it" fetch_by "$call" local localhost "$web"
+    try "names/$call: a name that nobody knows stays unknown" unknown_to "$call"
+done
 try "names/localhost: proved by name" proved outbound local server
 try "names/wrong: by name, somebody else is refused" denied
 [ "$failures" -eq 0 ]
