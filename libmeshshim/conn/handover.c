@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -149,6 +150,28 @@ static void find_channel(int fd, void *context)
     *found = *found || openfd_kind(fd) == OPENFD_UNIX;
 }
 
+/* Not for a program that cannot be meshed; given back when it is started. */
+static void hide_one(int fd, void *context)
+{
+    struct handover *h = context;
+    int *more;
+    if (openfd_kind(fd) != OPENFD_TCP || !openfd_is_inherited(fd) || !shared_exists(fd))
+        return;
+    libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
+    more = realloc(h->hidden, (h->hidden_count + 1) * sizeof *more);
+    if (!more)
+        return;
+    h->hidden = more;
+    h->hidden[h->hidden_count++] = fd;
+}
+
+static void show_hidden(struct handover *h)
+{
+    for (size_t i = 0; i < h->hidden_count; i++)
+        libc.fcntl(h->hidden[i], F_SETFD, 0);
+    free(h->hidden);
+}
+
 void handover_spawn(struct handover *h, bool meshable)
 {
     struct held held = { .slot = -1 };
@@ -161,6 +184,8 @@ void handover_spawn(struct handover *h, bool meshable)
     if (!held.any)
         openfds_each(find_channel, &channel);
     pass(h, meshable && (held.any || channel));
+    if (!meshable && held.any)
+        openfds_each(hide_one, h);
     if (!h->passed)
         return;
     h->slot = held.slot = slots_reserve_spawned();
@@ -169,6 +194,7 @@ void handover_spawn(struct handover *h, bool meshable)
 
 void handover_spawned(struct handover *h, pid_t child)
 {
+    show_hidden(h);
     if (!h->passed)
         return;
     libc.fcntl(family_fd(), F_SETFD, FD_CLOEXEC);

@@ -15,6 +15,8 @@ struct handover {
     bool borrowed; /* in a vfork child */
     bool passed;   /* the memfd is open for the new image */
     int slot;
+    int *hidden; /* descriptors that are close-on-exec while an unmeshable program is spawned */
+    size_t hidden_count;
 };
 
 /* Is anything here that a new image could inherit? Else the rest need not be called. */

@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include "base/banned.h"
+#include "base/log.h"
 #include "base/program.h"
 #include "conn/handover.h"
 #include "conn/mesh.h"
 #include "hook/entry.h"
 #include "hook/preload.h"
+#include "hook/spawn_actions.h"
 
 /* What is started, in one of four ways. */
 struct start {
@@ -199,12 +201,22 @@ static int spawn(spawn_call *call, bool searched, pid_t *pid, const char *path,
     struct handover handover;
     char **meshed;
     pid_t child = -1;
+    bool meshable;
     int result;
     if (mesh_state == MESH_OFF || is_nowhere(path))
         return call(pid, path, actions, attributes, argv, envp);
     meshed = preload_environment(&preload, envp);
-    handover_spawn(&handover, is_meshable(&(struct start){ path, AT_FDCWD, 0, searched, argv, meshed }));
-    result = call(&child, path, actions, attributes, argv, meshed);
+    meshable = is_meshable(&(struct start){ path, AT_FDCWD, 0, searched, argv, meshed });
+    handover_spawn(&handover, meshable);
+    if (!meshable && spawn_actions_pass(actions)) {
+        log_error("%s cannot be meshed and is not started, for a connection of the mesh is to be its "
+                  "descriptor: it "
+                  "would write to it in the clear (meshctl check PROGRAM tells why)",
+                  path);
+        result = EACCES;
+    } else {
+        result = call(&child, path, actions, attributes, argv, meshed);
+    }
     handover_spawned(&handover, result == 0 ? child : -1);
     preload_free(&preload);
     if (result == 0 && pid)

@@ -68,6 +68,12 @@ elif way == "spawn":
                    file_actions=[(os.POSIX_SPAWN_DUP2, end, 0), (os.POSIX_SPAWN_DUP2, end, 1)])
     connection.close()
     os.wait()
+elif way == "inheritable":  # posix_spawn without actions: the program finds the descriptor by its number
+    connection.recv(3)
+    connection.set_inheritable(True)
+    os.posix_spawn(program, [program, str(connection.fileno())], os.environ)
+    os.wait()
+    connection.sendall(b"not there" if not os.get_inheritable(connection.fileno()) else b"end")
 elif way == "system":  # the shell's child talks, then this process does
     connection.set_inheritable(True)
     connection.recv(3)

@@ -81,13 +81,15 @@ told() {
 }
 
 cat >"$work/echo.c" <<'C'
+#include <stdlib.h>
 #include <unistd.h>
-int main(void)
+int main(int argc, char **argv)
 {
     char text[100];
     ssize_t n;
-    while ((n = read(0, text, sizeof text)) > 0)
-        if (write(1, text, (size_t)n) < 0)
+    int in = argc > 1 ? atoi(argv[1]) : 0, out = argc > 1 ? in : 1;
+    while ((n = read(in, text, sizeof text)) > 0)
+        if (write(out, text, (size_t)n) < 0)
             return 1;
     return 0;
 }
@@ -95,6 +97,9 @@ C
 gcc -static -o "$work/static" "$work/echo.c" || fail "no static program"
 goes_nowhere "a static program" used "$work/static"
 told "a static program" "cannot be meshed"
+goes_nowhere "a static program, spawned" spawn "$work/static"
+told "a static program, spawned" "cannot be meshed and is not started"
+goes_nowhere "a static program, spawned with what is inheritable" inheritable "$work/static"
 goes_nowhere "a program that is to have no mesh" disabled
 goes_nowhere "an exec that nobody sees" raw
 
