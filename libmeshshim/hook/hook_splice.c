@@ -25,7 +25,7 @@ static ssize_t through_own_pipe(int pipe, const void *data, size_t n)
 {
     int own[2];
     ssize_t put;
-    if (pipe2(own, O_CLOEXEC | O_NONBLOCK) != 0)
+    if (libc.pipe2(own, O_CLOEXEC | O_NONBLOCK) != 0)
         return -errno;
     put = libc.write(own[1], data, n);
     if (put > 0)

@@ -34,10 +34,10 @@ undefined() {
         source=${object#"$B"/}
         [ -f "${source%.o}.c" ] || continue # left over from a file that is gone
         source=${source%.o}.c
-        # hook_NAME(...) in hook/ enters a hook on purpose: its name to the linker is NAME.
+        # hook_NAME(...) in hook/ enters a hook on purpose: its name to the linker is NAME. So does hook_##name of the table.
         nm -u "$object" | awk -v o="$source" '{ print $2, o }' | while read -r name _; do
             case $source in
-            libmeshshim/hook/*) grep -q "\bhook_$name(" "$source" && continue ;;
+            libmeshshim/hook/*) grep -qE "\bhook_($name\(|##name)" "$source" && continue ;;
             esac
             echo "$name $source"
         done
