@@ -67,10 +67,9 @@ void start_service(void)
     errno = saved;
 }
 
-/* The program uses them through stdio, perhaps; and they count. */
+/* The program uses them through stdio, perhaps. */
 static void take_up_inherited(void)
 {
-    start_counting();
     for (int fd = 0; fd <= STDERR_FILENO; fd++) {
         const struct conn *conn = fdtable_get(fd);
         if (conn && conn_state(conn) >= CONN_CONNECTING)
@@ -117,7 +116,7 @@ __attribute__((constructor(101))) static void loaded(void)
             mesh_state = MESH_BROKEN;
         }
         preload_remember();
-        if (adopt_inherited())
+        if (adopt_inherited(start_counting))
             take_up_inherited();
     }
     errno = saved;

@@ -66,6 +66,8 @@ static void take_up(struct conn *conn, int fd)
     }
 }
 
+static void (*begin)(void); /* see adopt.h */
+
 static bool adopt_known(int fd, bool in_flight)
 {
     bool had;
@@ -85,6 +87,7 @@ static bool adopt_known(int fd, bool in_flight)
         return true;
     }
     conn->shared = shared;
+    begin(); /* or its bytes would be counted where nobody looks */
     take_up(conn, fd);
     return true;
 }
@@ -156,6 +159,7 @@ static bool adopt_unknown(int fd)
     if (is_listener(fd) || libc.getpeername(fd, (struct sockaddr *)&peer, &length) != 0)
         return false;
     if (is_inbound(port)) {
+        begin();
         if (accepting_take_port(fd, port) != 0)
             libc.shutdown(fd, SHUT_RDWR);
         return fdtable_get(fd) != NULL;
@@ -208,9 +212,10 @@ static bool is_here(const struct shared *shared)
     return conn_of(shared) != NULL;
 }
 
-bool adopt_inherited(void)
+bool adopt_inherited(void (*first)(void))
 {
     struct inheritance found = { 0 };
+    begin = first;
     openfds_each(find_family, &found);
     if (found.family)
         slots_arrive();
@@ -225,8 +230,9 @@ bool adopt_inherited(void)
     return found.connection;
 }
 
-void adopt_received(int fd, bool peeked)
+void adopt_received(int fd, bool peeked, void (*first)(void))
 {
+    begin = first;
     if (openfd_kind(fd) == OPENFD_TCP && !adopt_known(fd, !peeked))
         adopt_unknown(fd);
 }

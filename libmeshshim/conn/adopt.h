@@ -10,9 +10,12 @@
 
 #include <stdbool.h>
 
-/* In a new image, before the program runs: all that it has inherited. True where one of them is to be protected. */
-bool adopt_inherited(void);
+/*
+ * In a new image, before the program runs: all that it has inherited. True where one of them is to be protected. `begin` is called before
+ * one is taken up, perhaps more than once: counting must have begun.
+ */
+bool adopt_inherited(void (*begin)(void));
 /* `fd` has come in a message, which was only looked at where `peeked`: it will come again. */
-void adopt_received(int fd, bool peeked);
+void adopt_received(int fd, bool peeked, void (*begin)(void));
 
 #endif

@@ -8,6 +8,7 @@
 #include "conn/handover.h"
 #include "conn/mesh.h"
 #include "hook/entry.h"
+#include "hook/start.h"
 
 /* Calls `each` for every descriptor in the message; stops, and returns it, at a result that is not 0. */
 static int each_descriptor(const struct msghdr *msg, int (*each)(int fd, int context), int context)
@@ -32,7 +33,7 @@ static int receive_one(int fd, int peeked)
     struct conn *stale = fdtable_get(fd);
     if (stale) /* a number that is new cannot lead to what it once led to */
         conn_drop_fd(stale, fd);
-    adopt_received(fd, peeked);
+    adopt_received(fd, peeked, start_service);
     return 0;
 }
 

