@@ -80,6 +80,16 @@ elif way == "system":  # the shell's child talks, then this process does
     end = connection.fileno()
     os.system(f"echo 'the shell speaks' >&{end}; head -c 8 <&{end} >&{end}")
     connection.sendall(b"\nand we again\n")
+elif way == "stranger":  # a process that does not share the keys
+    connection.recv(3)
+    there = socket.socket(socket.AF_UNIX)
+    there.connect(program)
+    try:
+        socket.send_fds(there, [b"x"], [connection.fileno()])
+        connection.sendall(b"sent")
+    except OSError as error:
+        connection.sendall(error.strerror.encode())
+    connection.recv(8)
 elif way == "replace":  # exec closes the connection: its end is clean
     connection.sendall(b"the end\n")
     os.execv("/bin/true", ["true"])

@@ -103,6 +103,21 @@ goes_nowhere "a static program, spawned with what is inheritable" inheritable "$
 goes_nowhere "a program that is to have no mesh" disabled
 goes_nowhere "an exec that nobody sees" raw
 
+"$python" - "$work/stranger" <<'PY' >"$work/stranger.log" 2>&1 &
+import socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+other, _ = listener.accept()
+print("got", socket.recv_fds(other, 1, 1)[1])
+PY
+pids+=("$!")
+wait_until 5 test -S "$work/stranger"
+serve stranger "$work/stranger"
+say "onetwothree"
+check "handover: a message to a stranger" "Operation not permitted"
+told "a message to a stranger" "does not share its keys"
+
 # ---- a launcher that is not meshed ----
 port=$(free_port)
 spawn launcher socat "TCP-LISTEN:$port,reuseaddr,fork" \
