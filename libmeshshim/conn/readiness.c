@@ -287,12 +287,12 @@ static bool any_cookie(const struct epoll_event *events, int n)
     return false;
 }
 
-int readiness_epoll_wait(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
-                         bool fine, const sigset_t *mask)
+int readiness_epoll_on(int epfd, struct epoll_event *events, int max, int n, const struct timespec *timeout,
+                       bool fine, const sigset_t *mask)
 {
     int64_t deadline;
     struct timespec left;
-    int n = real_epoll_wait(epfd, events, max, timeout, fine, mask), saved;
+    int saved;
     if (n <= 0 || !any_cookie(events, n))
         return n;
     saved = errno;

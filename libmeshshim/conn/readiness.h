@@ -26,11 +26,12 @@ void readiness_show(struct conn *conn);
 void readiness_arm(int64_t deadline_ms);
 
 /*
- * epoll_wait and its kin; `timeout` NULL waits for ever; `fine`: by epoll_pwait2. Returns a count, or -1 with errno as the
- * kernel left it.
+ * What follows epoll_wait or one of its kin: `n` is its answer, the rest is what it was asked. Our own events are taken out, and
+ * where nothing remains the wait goes on. `timeout` NULL waits for ever; `fine`: by epoll_pwait2. Returns a count, or -1 with
+ * errno as the kernel left it.
  */
-int readiness_epoll_wait(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
-                         bool fine, const sigset_t *mask);
+int readiness_epoll_on(int epfd, struct epoll_event *events, int max, int n, const struct timespec *timeout,
+                       bool fine, const sigset_t *mask);
 /* Does `fds` hold a pending connection? Only then is readiness_poll needed. */
 bool readiness_concerns(const struct pollfd *fds, nfds_t n);
 int readiness_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask);

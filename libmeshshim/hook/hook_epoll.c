@@ -24,23 +24,29 @@ static const struct timespec *of_ms(int ms, struct timespec *out)
 int hook_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 {
     struct timespec limit;
+    int n;
     if (mesh_state != MESH_ON)
         return libc.epoll_wait(epfd, events, max, timeout);
-    return readiness_epoll_wait(epfd, events, max, of_ms(timeout, &limit), false, NULL);
+    n = libc.epoll_wait(epfd, events, max, timeout);
+    return n > 0 ? readiness_epoll_on(epfd, events, max, n, of_ms(timeout, &limit), false, NULL) : n;
 }
 
 int hook_epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout, const sigset_t *mask)
 {
     struct timespec limit;
+    int n;
     if (mesh_state != MESH_ON)
         return libc.epoll_pwait(epfd, events, max, timeout, mask);
-    return readiness_epoll_wait(epfd, events, max, of_ms(timeout, &limit), false, mask);
+    n = libc.epoll_pwait(epfd, events, max, timeout, mask);
+    return n > 0 ? readiness_epoll_on(epfd, events, max, n, of_ms(timeout, &limit), false, mask) : n;
 }
 
 int hook_epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
                       const sigset_t *mask)
 {
+    int n;
     if (mesh_state != MESH_ON)
         return libc.epoll_pwait2(epfd, events, max, timeout, mask);
-    return readiness_epoll_wait(epfd, events, max, timeout, true, mask);
+    n = libc.epoll_pwait2(epfd, events, max, timeout, mask);
+    return n > 0 ? readiness_epoll_on(epfd, events, max, n, timeout, true, mask) : n;
 }

@@ -80,29 +80,49 @@ static int poll_on(struct pollfd *fds, nfds_t n, int ready, int64_t deadline, co
     return ready;
 }
 
-int hook_poll(struct pollfd *fds, nfds_t n, int timeout)
+enum { LOOK_MOST = 4096 }; /* more than that the kernel may not take either, and never looks at */
+
+/* Where none of them is known there is nothing to follow. */
+static inline bool concerns_nobody(const struct pollfd *fds, nfds_t n)
+{
+    if (fdtable_end() == 0 || is_nowhere(fds))
+        return true;
+    if (n > LOOK_MOST)
+        return false;
+    for (nfds_t i = 0; i < n; i++)
+        if (fdtable_get(fds[i].fd))
+            return false;
+    return true;
+}
+
+static __attribute__((noinline)) int poll_known(struct pollfd *fds, nfds_t n, int timeout)
 {
     struct timespec space;
     const struct timespec *limit = of_ms(timeout, &space);
-    int64_t deadline;
-    int ready;
-    if (is_nowhere(fds) || fdtable_end() == 0) /* nothing to follow: no need to ask the clock */
-        return libc.poll(fds, n, timeout);
-    deadline = deadline_of(limit);
-    ready = readiness_concerns(fds, n) ? readiness_poll(fds, n, limit, NULL) : libc.poll(fds, n, timeout);
+    int64_t deadline = deadline_of(limit);
+    int ready = readiness_concerns(fds, n) ? readiness_poll(fds, n, limit, NULL) : libc.poll(fds, n, timeout);
     return ready > 0 ? poll_on(fds, n, ready, deadline, NULL) : ready;
+}
+
+/* Last calls, with no frame of ours to come back through: behind a system call each return is a dear one. */
+int hook_poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+    return concerns_nobody(fds, n) ? libc.poll(fds, n, timeout) : poll_known(fds, n, timeout);
+}
+
+static __attribute__((noinline)) int ppoll_known(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+                                                 const sigset_t *mask)
+{
+    int64_t deadline = deadline_of(timeout);
+    int ready = readiness_concerns(fds, n) ? readiness_poll(fds, n, timeout, mask)
+                                           : libc.ppoll(fds, n, timeout, mask);
+    return ready > 0 ? poll_on(fds, n, ready, deadline, mask) : ready;
 }
 
 int hook_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
-    int64_t deadline;
-    int ready;
-    if (is_nowhere(fds) || is_odd(timeout) || fdtable_end() == 0)
-        return libc.ppoll(fds, n, timeout, mask);
-    deadline = deadline_of(timeout);
-    ready = readiness_concerns(fds, n) ? readiness_poll(fds, n, timeout, mask)
-                                       : libc.ppoll(fds, n, timeout, mask);
-    return ready > 0 ? poll_on(fds, n, ready, deadline, mask) : ready;
+    return is_odd(timeout) || concerns_nobody(fds, n) ? libc.ppoll(fds, n, timeout, mask)
+                                                      : ppoll_known(fds, n, timeout, mask);
 }
 
 int hook___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)

@@ -1,20 +1,28 @@
 # shellcheck shell=bash disable=SC2154 # variables of tests/lib.sh, machine.sh and loads.sh
 # The small costs. Lines in the results: cost<tab>plain or meshed<tab>number
 
-# A call on a descriptor that is not meshed: in a process without the library, and with it; there, the hook beside libc's own
-# function as well. (A process that has a second thread, ours, pays in libc too.)
+# A call on a descriptor that is not meshed, in three processes by turns: without the library; with it and no configuration;
+# with it and a configuration that concerns other ports. Where it is loaded, the hook stands beside libc's own function in the
+# same process, so that its share is known well. (A process that has a second thread, ours, pays in libc too.)
 cost_of_calls() {
-    local round name libc hooked
+    local round kind name libc hooked
+    [ ! -e /etc/meshshim/mesh.ini ] || fail "/etc/meshshim/mesh.ini is there, so no program is without configuration; move it away"
     for ((round = 1; round <= rounds; round++)); do
-        while read -r name libc _; do
-            record "call $name" plain "$libc"
-        done < <("${client_cpu[@]}" "$B/bench/calls")
-        while read -r name libc hooked; do
-            record "call $name" meshed "$hooked"
-            record "hook $name" plain "$libc"
-            record "hook $name" meshed "$hooked"
-        done < <(mesh elsewhere "${client_cpu[@]}" "$B/bench/calls" 2>"$work/client.log")
+        for kind in plain unconfigured elsewhere; do
+            while read -r name libc hooked; do
+                record "call $name" "$kind" "$hooked"
+                record "hook $name" "$kind" "$(awk "BEGIN { print $hooked - $libc }")"
+            done < <(run_calls "$kind" 2>"$work/client.log")
+        done
     done
+}
+
+run_calls() {
+    case $1 in
+    plain) "${client_cpu[@]}" "$B/bench/calls" ;;
+    unconfigured) env -u MESHSHIM_CONFIG LD_PRELOAD="$mesh_preload" "${client_cpu[@]}" "$B/bench/calls" ;;
+    *) mesh "$1" "${client_cpu[@]}" "$B/bench/calls" ;;
+    esac
 }
 
 # Starting a process, and what it then keeps for itself.

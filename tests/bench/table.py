@@ -4,14 +4,16 @@ import statistics
 import sys
 
 KINDS = ("plain", "own", "meshed")
+CALLS = (
+    ("read of /dev/zero", "read"),
+    ("write to /dev/null", "write"),
+    ("recv on a TCP socket", "recv"),
+    ("poll of one TCP socket", "poll"),
+    ("epoll_wait on a set with one TCP socket", "epoll_wait"),
+    ("dup and close of /dev/null (dup by libc alone)", "close"),
+)
 COSTS = (
     # what, key, unit, note
-    ("recv on a TCP socket that is not meshed", "call recv", "ns"),
-    ("- of which the hook", "hook recv", "ns"),
-    ("write to /dev/null", "call write", "ns"),
-    ("- of which the hook", "hook write", "ns"),
-    ("poll of one such socket", "call poll", "ns"),
-    ("- of which the hook", "hook poll", "ns"),
     ("start and end of a process (/bin/true)", "load us", "us"),
     ("private memory of a process (cat)", "load private KiB", "KiB"),
     ("first connection of a process", "first socket us", "us"),
@@ -68,16 +70,30 @@ def comparison(lines):
           " mutual but for\nwrk's keep-alive rows, as wrk can show no certificate.\n")
 
 
+def calls(values):
+    """What a call costs where nothing is meshed; in brackets, the hook beside libc's own function in the same process."""
+    print("| a call on what is not meshed (median) | not loaded | loaded, no configuration | loaded, for other ports |")
+    print("|---|---|---|---|")
+    for what, name in CALLS:
+        cells = [f"{statistics.median(values['call ' + name]['plain']):,.1f} ns"]
+        for kind in ("unconfigured", "elsewhere"):
+            call, hook = (statistics.median(values[f"{key} {name}"][kind]) for key in ("call", "hook"))
+            cells.append(f"{call:,.1f} ns (hook {hook:+,.1f})")
+        print(f"| {what} | {' | '.join(cells)} |")
+    print("\nThe hook: against libc's own function in the same process.\n")
+
+
 def costs(lines):
-    values = collections.defaultdict(lambda: {"plain": [], "meshed": []})
+    values = collections.defaultdict(lambda: collections.defaultdict(list))
     for key, kind, number in lines:
         values[key][kind].append(float(number))
+    calls(values)
     print("| small cost (median) | plain | with the library | difference |")
     print("|---|---|---|---|")
     for what, key, unit in COSTS:
         plain, meshed = (statistics.median(values[key][kind]) for kind in ("plain", "meshed"))
         print(f"| {what} | {plain:,.1f} {unit} | {meshed:,.1f} {unit} | {meshed - plain:+,.1f} {unit} |")
-    print("\nCalls and processes: loaded and configured, but for other ports. Connections: to a meshed server, a byte each"
+    print("\nProcesses: loaded and configured, but for other ports. Connections: to a meshed server, a byte each"
           " way.")
 
 
