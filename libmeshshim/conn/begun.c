@@ -1,4 +1,7 @@
-/* A record that has begun to come makes the kernel call a descriptor readable before there is any plaintext. See stream.h. */
+/*
+ * Records that have begun to come. In the kernel they make a descriptor readable before there is any plaintext, and they keep the receive
+ * buffer full: a few bytes of a segment hold all of its memory, the window stays closed, and the rest never comes.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -32,23 +35,29 @@ static bool begun_only(const struct reading *r)
     return total > 0 && have < (size_t)total;
 }
 
+bool reading_take_begun(struct reading *r)
+{
+    const struct receiving *rx = r->rx;
+    int result;
+    if (rx->kept_length > 0 || rx->held || rx->ended || rx->error || !begun_only(r))
+        return true;
+    result = reading_keep_until(r, 1, MSG_DONTWAIT);
+    reading_save_carry(r, 0);
+    return result != -EAGAIN;
+}
+
 bool stream_is_readable(struct conn *conn, int fd)
 {
     struct reading r = { .conn = conn, .fd = fd, .flags = MSG_DONTWAIT };
     struct shared *shared = conn->shared;
+    SCRATCH_GUARD scratch = scratch_take();
     bool readable = true;
-    if (!shared || lock_try(&shared->rx.lock) != LOCK_TAKEN) /* who is reading will know */
+    if (!shared || !scratch || lock_try(&shared->rx.lock) != LOCK_TAKEN) /* who is reading will know */
         return true;
     r.rx = &shared->rx;
-    if (conn_is_current(conn, fd, shared) && r.rx->kept_length == 0 && !r.rx->held && !r.rx->ended &&
-        !r.rx->error && begun_only(&r)) {
-        SCRATCH_GUARD scratch = scratch_take();
-        r.cipher = scratch;
-        if (scratch) {
-            readable = reading_keep_until(&r, 1, MSG_DONTWAIT) != -EAGAIN;
-            reading_save_carry(&r, 0);
-        }
-    }
+    r.cipher = scratch;
+    if (conn_is_current(conn, fd, shared))
+        readable = reading_take_begun(&r);
     lock_release(&shared->rx.lock);
     if (atomic_load(&conn->closing))
         conn_settle(conn);

@@ -289,6 +289,7 @@ static ssize_t read_locked(struct conn *conn, int fd, struct iov *out, int flags
 {
     struct reading r = { .conn = conn, .rx = &conn->shared->rx, .fd = fd, .flags = flags };
     SCRATCH_GUARD scratch = NULL;
+    ssize_t got;
     if (r.rx->kept_length == 0 && r.rx->error)
         return -r.rx->error;
     if (r.rx->kept_length == 0 && r.rx->ended)
@@ -301,9 +302,12 @@ static ssize_t read_locked(struct conn *conn, int fd, struct iov *out, int flags
     r.cipher = scratch;
     if (flags & MSG_PEEK)
         return reading_peek(&r, out);
-    if (flags & MSG_TRUNC)
-        return discard(&r, out->left);
-    return read_records(&r, out);
+    got = flags & MSG_TRUNC ? discard(&r, out->left) : read_records(&r, out);
+    if (__builtin_expect(r.rx->told, 0) && r.rx->kept_length == 0) {
+        r.rx->told = false;
+        reading_take_begun(&r);
+    }
+    return got;
 }
 
 ssize_t stream_read(struct conn *conn, int fd, struct iov *out, int flags)
@@ -370,6 +374,7 @@ ssize_t stream_available(struct conn *conn, int fd)
             }
         }
         result = (ssize_t)r.rx->kept_length;
+        r.rx->told = result > 0;
         if (result >= COUNT_EXACTLY && libc.ioctl(fd, FIONREAD, (long)&ciphertext) == 0 &&
             ciphertext > RECORD_OVERHEAD)
             result += ciphertext - RECORD_OVERHEAD;

@@ -1,4 +1,4 @@
-/* What the files of the receiving half share: receive.c (records into the program's buffer), kept.c (plaintext that waits),
+/* What the files of the receiving half share: receive.c (records into the program's buffer), kept.c (plaintext that waits), begun.c (records that have not come whole),
  * messages.c (records that carry no data, and how a stream ends). The receiving lock is held throughout. */
 #ifndef MESHSHIM_RECEIVE_PARTS_H
 #define MESHSHIM_RECEIVE_PARTS_H
@@ -44,6 +44,13 @@ int reading_keep_large(struct reading *r, size_t total, int flags);
 /* Keeps plaintext until `want` bytes are there or the kernel is dry. */
 int reading_keep_until(struct reading *r, size_t want, int first_flags);
 ssize_t reading_peek(struct reading *r, struct iov *out);
+
+/* begun.c */
+/*
+ * The beginning of a record that has not come whole goes from the kernel to the carry, or, if the rest comes meanwhile, it is kept.
+ * False where it was taken and there is nothing else.
+ */
+bool reading_take_begun(struct reading *r);
 
 /* messages.c; each returns 0, or minus the errno with which the stream has ended. */
 int reading_fail(struct reading *r, int error, int alert);

@@ -27,6 +27,7 @@ struct receiving {
     struct lock lock;
     _Atomic bool asleep; /* the lock's owner may be waiting in the kernel */
     bool held;           /* the last byte of an opened record is still in the kernel */
+    bool told;           /* the program knows by FIONREAD how much there is, and may stop there */
     bool ended;          /* close_notify was read, or the program shut reading down: end of file */
     bool reset_told;     /* the program has seen ECONNRESET: what follows is end of file, as in the kernel */
     uint32_t empty;      /* records without data in a row */

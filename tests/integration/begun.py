@@ -1,11 +1,13 @@
 """A record that comes in pieces: server PORT | relay PORT TO DIRECTORY | client PORT DIRECTORY WAY.
 
-The relay cuts the first large record that the server sends, and goes on by a piece each time that the client asks it to.
+The relay cuts the first large record that the server sends, and goes on by a piece each time that the client asks it to. WAY is select, poll or FIONREAD.
 """
-import os
+import array
+import fcntl
 import select
 import socket
 import sys
+import termios
 import time
 
 SIZE = 10000
@@ -28,6 +30,7 @@ def server(port):
     with socket.create_server(("127.0.0.1", port)) as listener:
         client, _ = listener.accept()
         client.recv(2)
+        client.sendall(b"." * 100)
         client.sendall(b"x" * SIZE)
         client.recv(1)
 
@@ -71,12 +74,42 @@ def by_poll(sock, timeout):
     return bool(poll.poll(timeout * 1000))
 
 
+def queued(sock):
+    """Ciphertext in the kernel's receive queue."""
+    own = f":{sock.getsockname()[1]:04X}"
+    with open("/proc/net/tcp") as table:
+        return next(int(row.split()[4].split(":")[1], 16) for row in table if row.split()[1].endswith(own))
+
+
+def available(sock):
+    count = array.array("i", [0])
+    fcntl.ioctl(sock, termios.FIONREAD, count)
+    return count[0]
+
+
+def counted(sock, ask, told):
+    """Who reads as much as FIONREAD said has left nothing behind: else the window might stay closed, and the rest never come."""
+    for _ in CUTS[:3]:
+        ask.write(b".")
+        told.read(1)
+    if exactly(sock, 10) != b"." * 10 or available(sock) != 90 or exactly(sock, 90) != b"." * 90:
+        sys.exit("FIONREAD does not tell what there is")
+    if queued(sock):
+        sys.exit(f"{queued(sock)} bytes are left in the kernel")
+    ask.write(b".")
+    told.read(1)
+
+
 def client(port, directory, way):
-    ready = {"select": by_select, "poll": by_poll}[way]
+    ready = {"select": by_select, "poll": by_poll, "FIONREAD": by_poll}[way]
     with socket.create_connection(("127.0.0.1", port)) as sock:
         sock.sendall(b"go")
         with open(directory + "/ask", "r+b", 0) as ask, open(directory + "/told", "r+b", 0) as told:
-            for cut in CUTS:
+            if way == "FIONREAD":
+                counted(sock, ask, told)
+            else:
+                exactly(sock, 100)
+            for cut in CUTS if way != "FIONREAD" else ():
                 ask.write(b".")
                 told.read(1)
                 before, began = time.process_time(), time.monotonic()
