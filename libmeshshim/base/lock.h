@@ -39,6 +39,12 @@ static inline enum lock_result lock_try(struct lock *lock)
     return (free_word & 0x7fffffff) == self ? LOCK_MINE : LOCK_BUSY;
 }
 
+/* Has this very thread taken it? */
+static inline bool lock_is_mine(const struct lock *lock)
+{
+    return (atomic_load_explicit(&lock->word, memory_order_relaxed) & 0x7fffffff) == lock_self();
+}
+
 /* Waits. LOCK_TAKEN and LOCK_ORPHAN must be released, LOCK_MINE must not. */
 static inline enum lock_result lock_take(struct lock *lock)
 {
@@ -52,7 +58,7 @@ static inline void lock_release(struct lock *lock)
         lock_wake(lock);
 }
 
-/* For __attribute__((cleanup)). A cancelled thread does not pass there: see `cancelled` in conn/receive.c and send.c. */
+/* For __attribute__((cleanup)). A cancelled thread does not pass there: see conn/undo.h. */
 static inline void lock_release_at(struct lock **lock)
 {
     if (*lock)

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -17,6 +16,7 @@
 #include "conn/mesh.h"
 #include "conn/pending_parts.h"
 #include "conn/readiness.h"
+#include "conn/undo.h"
 #include "policy/balance.h"
 #include "tls/identity.h"
 
@@ -363,6 +363,7 @@ int dial_connect(struct conn *conn, int fd, const struct sockaddr *address, sock
     struct blocking blocking = { fd, libc.fcntl(fd, F_GETFL, 0), conn };
     struct pending *p;
     struct quiet quiet;
+    struct undo undo;
     int result;
     quiet_begin(&quiet);
     p = new_pending(snapshot, service, address, length, name);
@@ -377,8 +378,9 @@ int dial_connect(struct conn *conn, int fd, const struct sockaddr *address, sock
         return result;
     if (blocking.mode & O_NONBLOCK)
         return -EINPROGRESS;
-    pthread_cleanup_push(make_blocking, &blocking);
+    undo_begin(&undo, make_blocking, &blocking);
     result = pending_wait(conn, fd, true);
-    pthread_cleanup_pop(1);
+    undo_end(&undo);
+    make_blocking(&blocking);
     return connected(conn, fd, result);
 }

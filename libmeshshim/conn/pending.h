@@ -97,7 +97,7 @@ int64_t pending_expire(int64_t now_ms);
  * from under that poll, which would sleep on although the handshake is done. Look again whether it is pending, between the two.
  */
 void pending_await(struct conn *conn);
-void pending_awake(void *conn); /* also for pthread_cleanup_push */
+void pending_awake(void *conn); /* also for undo_begin */
 /* How long such a poll may last: a call on the very same connection, or a deadline, may settle it in another thread none the less. */
 enum { PENDING_SLEEP_MS = 100 };
 /* Drives every pending connection that no other thread is driving. */

@@ -2,7 +2,6 @@
 #include "conn/readiness.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/timerfd.h>
@@ -14,6 +13,7 @@
 #include "conn/fdtable.h"
 #include "conn/ownfd.h"
 #include "conn/pending_parts.h"
+#include "conn/undo.h"
 
 /* ---- cookies: 40 random bits that no pointer and no small number has, then the connection's index ---- */
 
@@ -355,8 +355,9 @@ static bool question_begin(struct question *q, nfds_t n)
     return q->ask != NULL;
 }
 
-static void question_end(struct question *q)
+static void question_end(void *question)
 {
+    struct question *q = question;
     if (q->ask != q->few)
         free(q->ask);
 }
@@ -435,10 +436,12 @@ static int collect(const struct question *q, struct pollfd *fds)
 
 static int sleep_on(struct question *q, const struct timespec *limit, const sigset_t *mask)
 {
+    struct undo undo;
     int result;
-    pthread_cleanup_push(awake_all, q);
+    undo_begin(&undo, awake_all, q);
     result = libc.ppoll(q->ask, q->n + 1, limit, mask);
-    pthread_cleanup_pop(1);
+    undo_end(&undo);
+    awake_all(q);
     return result;
 }
 
@@ -462,15 +465,18 @@ int readiness_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 {
     int64_t deadline = deadline_of(timeout);
     struct question q;
+    struct undo undo;
     int result;
     bool over;
     if (!question_begin(&q, n)) /* spurious events are better than none */
         return libc.ppoll(fds, n, timeout, mask);
+    undo_begin(&undo, question_end, &q);
     do {
         result = ask_once(&q, fds, deadline, mask, &over);
         if (result >= 0)
             result = collect(&q, fds);
     } while (result == 0 && !over);
+    undo_end(&undo);
     question_end(&q);
     return result;
 }

@@ -1,6 +1,5 @@
 /* The receiving half of stream.h: records into the program's buffer. */
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -12,18 +11,10 @@
 #include "conn/fdtable.h"
 #include "conn/receive_parts.h"
 #include "conn/side.h"
+#include "conn/undo.h"
 
 enum { COUNT_EXACTLY = 16 * 1024 }; /* by FIONREAD */
 enum { EMPTY_RECORDS = 64 };        /* in a row, before a peer that sends nothing but them is cut off */
-
-/* The thread ends while it sleeps: what has come of a record is for the next reader. */
-static void cancelled(void *argument)
-{
-    struct reading *r = argument;
-    reading_save_carry(r, 0);
-    atomic_store_explicit(&r->rx->asleep, false, memory_order_relaxed);
-    lock_release(&r->rx->lock);
-}
 
 /*
  * After SHUT_RD there is but the end. A peer's goodbye that comes after SHUT_RDWR makes our kernel reset, which a plain connection would
@@ -42,11 +33,28 @@ ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags)
         return got < 0 ? failed(r, errno) : got;
     }
     atomic_store_explicit(&r->rx->asleep, true, memory_order_relaxed);
-    pthread_cleanup_push(cancelled, r);
+    r->sleeping = true;
     got = libc.recv(r->fd, to, n, flags);
-    pthread_cleanup_pop(0);
+    r->sleeping = false;
     atomic_store_explicit(&r->rx->asleep, false, memory_order_relaxed);
     return got < 0 ? failed(r, errno) : got;
+}
+
+/* The thread leaves and does not come back. From its sleep: what has come of a record is for the next reader. */
+static void abandoned(void *argument)
+{
+    struct reading *r = argument;
+    int saved = errno;
+    if (!r->sleeping)
+        r->rx->error = ECONNRESET; /* between two calls: nothing sensible can follow */
+    else if (r->cipher)
+        reading_save_carry(r, 0);
+    if (r->cipher)
+        scratch_give(r->cipher);
+    arena_free(r->sink, RECORD_PLAINTEXT);
+    atomic_store_explicit(&r->rx->asleep, false, memory_order_relaxed);
+    lock_release(&r->rx->lock);
+    errno = saved;
 }
 
 bool reading_aead(struct conn *conn)
@@ -264,11 +272,10 @@ static ssize_t read_records(struct reading *r, struct iov *out)
 static ssize_t discard(struct reading *r, size_t n)
 {
     size_t room = n < RECORD_PLAINTEXT ? n : RECORD_PLAINTEXT;
-    uint8_t *sink = arena_alloc(RECORD_PLAINTEXT);
-    struct iovec span = { sink, room };
+    struct iovec span = { r->sink = arena_alloc(RECORD_PLAINTEXT), room };
     struct iov out = iov_of(&span, 1);
-    ssize_t got = sink ? read_records(r, &out) : -ENOMEM;
-    arena_free(sink, RECORD_PLAINTEXT);
+    ssize_t got = r->sink ? read_records(r, &out) : -ENOMEM;
+    arena_free(r->sink, RECORD_PLAINTEXT);
     return got;
 }
 
@@ -285,28 +292,38 @@ static void count(struct conn *conn, ssize_t got)
     }
 }
 
-static ssize_t read_locked(struct conn *conn, int fd, struct iov *out, int flags)
+static ssize_t read_some(struct reading *r, struct iov *out)
 {
-    struct reading r = { .conn = conn, .rx = &conn->shared->rx, .fd = fd, .flags = flags };
     SCRATCH_GUARD scratch = NULL;
     ssize_t got;
-    if (r.rx->kept_length == 0 && r.rx->error)
-        return -r.rx->error;
-    if (r.rx->kept_length == 0 && r.rx->ended)
+    if (r->rx->kept_length == 0 && r->rx->error)
+        return -r->rx->error;
+    if (r->rx->kept_length == 0 && r->rx->ended)
         return 0;
     if (out->left == 0)
-        return r.rx->kept_length ? 0 : reading_recv(&r, NULL, 0, flags);
+        return r->rx->kept_length ? 0 : reading_recv(r, NULL, 0, r->flags);
     scratch = scratch_take();
     if (!scratch)
         return -ENOMEM;
-    r.cipher = scratch;
-    if (flags & MSG_PEEK)
-        return reading_peek(&r, out);
-    got = flags & MSG_TRUNC ? discard(&r, out->left) : read_records(&r, out);
-    if (__builtin_expect(r.rx->told, 0) && r.rx->kept_length == 0) {
-        r.rx->told = false;
-        reading_take_begun(&r);
+    r->cipher = scratch;
+    if (r->flags & MSG_PEEK)
+        return reading_peek(r, out);
+    got = r->flags & MSG_TRUNC ? discard(r, out->left) : read_records(r, out);
+    if (__builtin_expect(r->rx->told, 0) && r->rx->kept_length == 0) {
+        r->rx->told = false;
+        reading_take_begun(r);
     }
+    return got;
+}
+
+static ssize_t read_locked(struct conn *conn, int fd, struct iov *out, int flags)
+{
+    struct reading r = { .conn = conn, .rx = &conn->shared->rx, .fd = fd, .flags = flags };
+    struct undo undo;
+    ssize_t got;
+    undo_begin(&undo, abandoned, &r);
+    got = read_some(&r, out);
+    undo_end(&undo);
     return got;
 }
 

@@ -15,6 +15,8 @@ struct reading {
     size_t length;   /* bytes of it */
     size_t done;     /* plaintext delivered */
     bool dry;        /* the kernel gave less than was asked */
+    bool sleeping;   /* in a real call that may wait */
+    uint8_t *sink;   /* where MSG_TRUNC's plaintext goes; arena */
 };
 
 /* receive.c */

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "base/banned.h"
@@ -14,29 +13,24 @@
 #include "conn/fdtable.h"
 #include "conn/send_parts.h"
 #include "conn/side.h"
-
-/* The thread ends while it sleeps. Nobody knows how much of the record the kernel has taken: nothing can follow it. */
-static void cancelled(void *argument)
-{
-    struct writing *w = argument;
-    w->tx->error = ECONNRESET;
-    atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);
-    lock_release(&w->tx->lock);
-}
+#include "conn/undo.h"
 
 ssize_t writing_send(struct writing *w, const void *data, size_t n, int flags)
 {
     ssize_t put;
     if (flags & MSG_DONTWAIT) {
         put = libc_send_now(w->fd, data, n, flags);
-        return put < 0 ? -errno : put;
+    } else {
+        atomic_store_explicit(&w->tx->asleep, true, memory_order_relaxed);
+        w->sleeping = true;
+        put = libc.send(w->fd, data, n, flags);
+        w->sleeping = false;
+        atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);
     }
-    atomic_store_explicit(&w->tx->asleep, true, memory_order_relaxed);
-    pthread_cleanup_push(cancelled, w);
-    put = libc.send(w->fd, data, n, flags);
-    pthread_cleanup_pop(0);
-    atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);
-    return put < 0 ? -errno : put;
+    if (put < 0)
+        return -errno;
+    w->tx->taken += (uint64_t)put;
+    return put;
 }
 
 bool writing_aead(struct conn *conn)
@@ -62,8 +56,7 @@ bool writing_keep_residue(struct sending *tx, const uint8_t *rest, size_t n)
     return true;
 }
 
-/* Sends what is left of a committed record. 0 when all of it is out. */
-int writing_push_residue(struct writing *w, int flags)
+static int push_residue(struct writing *w, int flags)
 {
     struct sending *tx = w->tx;
     while (tx->residue_length > 0) {
@@ -76,6 +69,14 @@ int writing_push_residue(struct writing *w, int flags)
     }
     arena_drop(&tx->residue, RECORD_MOST);
     return 0;
+}
+
+int writing_push_residue(struct writing *w, int flags)
+{
+    int result = push_residue(w, flags);
+    if (__builtin_expect(w->tx->deferred_length > 0, 0) && result == 0 && writing_seal_deferred(w))
+        result = push_residue(w, flags);
+    return result;
 }
 
 void writing_count(struct conn *conn, ssize_t put)
@@ -109,32 +110,71 @@ size_t writing_seal(struct writing *w, struct iov *in, size_t *plain)
 
 /*
  * The kernel took `put` of a batch of full records that ends with a shorter one: whole records count; one of which it took
- * a part is committed; the rest never happened.
+ * a part is committed; the rest never happened. Plaintext bytes of that one, 0 where there is none; or minus an errno.
  */
-int writing_commit(struct writing *w, size_t put, size_t plain, uint64_t first_seq, const struct iov *batch)
+static ssize_t commit_records(struct writing *w, size_t put)
 {
     size_t whole = put / FULL_RECORD, part = put % FULL_RECORD;
     size_t before = whole * RECORD_PLAINTEXT, n;
+    w->tx->keys.seq = w->seq + whole;
+    w->done += before;
+    if (part == 0)
+        return 0;
+    n = w->plain - before < RECORD_PLAINTEXT ? w->plain - before : RECORD_PLAINTEXT;
+    w->tx->keys.seq++;
+    if (writing_keep_residue(w->tx, w->cipher + put, whole * FULL_RECORD + n + RECORD_OVERHEAD - put))
+        return (ssize_t)n;
+    w->tx->error = ENOMEM; /* half a record is out: nothing sensible can follow */
+    libc.shutdown(w->fd, SHUT_RDWR);
+    return -ENOMEM;
+}
+
+int writing_commit(struct writing *w, size_t put, const struct iov *batch)
+{
+    size_t before = put / FULL_RECORD * RECORD_PLAINTEXT;
+    ssize_t n = commit_records(w, put);
     struct iov at = *batch;
     struct iovec last;
-    if (part == 0) {
-        w->tx->keys.seq = first_seq + whole;
-        w->done += before;
-        return 0;
-    }
-    n = plain - before < RECORD_PLAINTEXT ? plain - before : RECORD_PLAINTEXT;
-    w->tx->keys.seq = first_seq + whole + 1;
-    if (!writing_keep_residue(w->tx, w->cipher + put, whole * FULL_RECORD + n + RECORD_OVERHEAD - put)) {
-        w->tx->error = ENOMEM; /* half a record is out: nothing sensible can follow */
-        libc.shutdown(w->fd, SHUT_RDWR);
-        return -ENOMEM;
-    }
-    iov_advance(&at, before + n - 1);
+    if (n <= 0)
+        return (int)n;
+    iov_advance(&at, before + (size_t)n - 1);
     last = iov_span(&at, 1);
     w->tx->owed = true;
     w->tx->owed_byte = *(const uint8_t *)last.iov_base;
-    w->done += before + n - 1;
+    w->done += (size_t)n - 1;
     return 0;
+}
+
+static void commit_sleeper(struct writing *w)
+{
+    struct sending *tx = w->tx;
+    uint64_t put = writing_taken(w->fd) - tx->taken;
+    tx->taken += put;
+    if (tx->residue_length > 0 && put <= tx->residue_length) {
+        tx->residue_at += (uint32_t)put;
+        tx->residue_length -= (uint32_t)put;
+        if (tx->residue_length == 0)
+            arena_drop(&tx->residue, RECORD_MOST);
+    } else if (tx->residue_length > 0 || put > w->plain + SCRATCH_RECORDS * RECORD_OVERHEAD) {
+        tx->error = ECONNRESET; /* somebody else has written to the socket */
+    } else {
+        commit_records(w, put);
+    }
+}
+
+void writing_abandoned(void *argument)
+{
+    struct writing *w = argument;
+    int saved = errno;
+    if (w->sleeping)
+        commit_sleeper(w);
+    else
+        w->tx->error = ECONNRESET; /* between two calls: nothing sensible can follow */
+    if (w->cipher)
+        scratch_give(w->cipher);
+    atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);
+    lock_release(&w->tx->lock);
+    errno = saved;
 }
 
 /* The program comes back with the byte that was committed but not reported. */
@@ -163,8 +203,7 @@ static ssize_t write_records(struct writing *w, struct iov *in)
         if (!fdtable_is(w->fd, w->conn)) /* closed while we slept: the number may be another socket's */
             return w->done ? (ssize_t)w->done : -EBADF;
         struct iov batch;
-        size_t plain, total;
-        uint64_t seq;
+        size_t total;
         ssize_t put;
         int result = writing_push_residue(w, w->done ? w->flags | MSG_DONTWAIT : w->flags);
         if (result < 0)
@@ -179,22 +218,22 @@ static ssize_t write_records(struct writing *w, struct iov *in)
         if (!writing_aead(w->conn))
             return w->done ? (ssize_t)w->done : -ENOBUFS;
         batch = *in;
-        seq = w->tx->keys.seq;
-        total = writing_seal(w, in, &plain);
+        w->seq = w->tx->keys.seq;
+        total = writing_seal(w, in, &w->plain);
         if (total == 0) {
-            w->tx->keys.seq = seq;
+            w->tx->keys.seq = w->seq;
             return w->done ? (ssize_t)w->done : -ENOBUFS;
         }
         put = writing_send(w, w->cipher, total, w->flags);
         if (put < 0) {
-            w->tx->keys.seq = seq;
+            w->tx->keys.seq = w->seq;
             return w->done ? (ssize_t)w->done : put;
         }
         if ((size_t)put == total) {
-            w->done += plain;
+            w->done += w->plain;
             continue;
         }
-        result = writing_commit(w, (size_t)put, plain, seq, &batch);
+        result = writing_commit(w, (size_t)put, &batch);
         if (result < 0 || w->done > 0)
             return w->done ? (ssize_t)w->done : result;
         *in = batch; /* one byte was offered and committed: wait as the program would */
@@ -274,6 +313,8 @@ ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
     if (flags & MSG_ZEROCOPY)
         return -ENOBUFS; /* as the kernel when it has no room for notifications: programs then copy */
     w.flags = (flags & ~MSG_FASTOPEN) | (quiet ? MSG_NOSIGNAL : 0);
+    if (__builtin_expect(lock_is_mine(&w.tx->lock), 0) && !(flags & MSG_DONTWAIT))
+        return writing_defer(w.tx, in);
     busy = side_take(&w.tx->lock, &w.tx->asleep, fd, flags);
     if (busy == -EIO)
         w.tx->error = ECONNRESET; /* its owner died in the middle of a record */
@@ -281,15 +322,20 @@ ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
         return busy;
     {
         LOCK_GUARD guard = &w.tx->lock;
+        struct undo undo;
         (void)guard;
         if (!conn_is_current(conn, fd, shared))
             return -EBADF;
+        undo_begin(&undo, writing_abandoned, &w);
         put = write_locked(&w, in);
+        undo_end(&undo);
         if (put > 0 && __builtin_expect(w.tx->nagle, 0) && !(flags & MSG_MORE))
             writing_push_first(conn, fd);
         if (put > 0)
             writing_count(conn, put);
     }
+    if (__builtin_expect(w.tx->deferred_length > 0, 0))
+        writing_flush_deferred(conn, fd);
     if (put < 0 && put != -EAGAIN) {
         ssize_t kernel = put;
         put = explain(conn, fd, put);

@@ -8,6 +8,7 @@
 #include "conn/fdtable.h"
 #include "conn/send_parts.h"
 #include "conn/side.h"
+#include "conn/undo.h"
 
 /* Reads a batch of the file straight into the places where its records' bodies will be sealed. */
 static ssize_t load_file(int in, off64_t offset, size_t count, uint8_t *cipher, struct iovec *bodies, int *n)
@@ -38,8 +39,7 @@ static ssize_t send_file(struct writing *w, int in, off64_t offset, size_t count
             return w->done ? (ssize_t)w->done : -EBADF;
         struct iovec bodies[SCRATCH_RECORDS];
         struct iov from, batch;
-        size_t plain, total, before = w->done;
-        uint64_t seq;
+        size_t total, before = w->done;
         ssize_t got, put;
         int n, result = writing_push_residue(w, w->done ? w->flags | MSG_DONTWAIT : w->flags);
         if (result < 0)
@@ -60,7 +60,7 @@ static ssize_t send_file(struct writing *w, int in, off64_t offset, size_t count
         if (!writing_aead(w->conn))
             return w->done ? (ssize_t)w->done : -ENOBUFS;
         from = iov_of(bodies, (size_t)n);
-        seq = w->tx->keys.seq;
+        w->seq = w->tx->keys.seq;
         /* In place: remember the last byte of each record before it becomes ciphertext. */
         uint8_t last[SCRATCH_RECORDS];
         struct iovec lasts[SCRATCH_RECORDS];
@@ -68,21 +68,21 @@ static ssize_t send_file(struct writing *w, int in, off64_t offset, size_t count
             last[i] = bodies[i].iov_len ? ((uint8_t *)bodies[i].iov_base)[bodies[i].iov_len - 1] : 0;
             lasts[i] = (struct iovec){ &last[i], 1 };
         }
-        total = writing_seal(w, &from, &plain);
+        total = writing_seal(w, &from, &w->plain);
         if (total == 0) {
-            w->tx->keys.seq = seq;
+            w->tx->keys.seq = w->seq;
             return w->done ? (ssize_t)w->done : -ENOBUFS;
         }
         put = writing_send(w, w->cipher, total, w->flags);
         if (put < 0) {
-            w->tx->keys.seq = seq;
+            w->tx->keys.seq = w->seq;
             return w->done ? (ssize_t)w->done : put;
         }
         if ((size_t)put == total) {
-            w->done += plain;
+            w->done += w->plain;
         } else {
             batch = iov_of(bodies, (size_t)n);
-            result = writing_commit(w, (size_t)put, plain, seq, &batch);
+            result = writing_commit(w, (size_t)put, &batch);
             if (w->tx->owed)
                 w->tx->owed_byte = *(uint8_t *)lasts[(size_t)put / FULL_RECORD].iov_base;
             if (result < 0 || w->done > 0)
@@ -114,9 +114,11 @@ ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size
     {
         LOCK_GUARD guard = &w.tx->lock;
         SCRATCH_GUARD scratch = NULL;
+        struct undo undo;
         (void)guard;
         if (!conn_is_current(conn, fd, shared))
             return -EBADF;
+        undo_begin(&undo, writing_abandoned, &w);
         if (w.tx->error || w.tx->closed || count == 0) {
             put = w.tx->error ? -w.tx->error : writing_send(&w, "", 0, 0);
         } else {
@@ -124,11 +126,14 @@ ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size
             w.cipher = scratch;
             put = scratch ? send_file(&w, in, at, count) : -ENOBUFS;
         }
+        undo_end(&undo);
         if (put > 0 && w.tx->nagle)
             writing_push_first(conn, fd);
         if (put > 0)
             writing_count(conn, put);
     }
+    if (w.tx->deferred_length > 0)
+        writing_flush_deferred(conn, fd);
     if (put > 0) {
         if (offset)
             *offset = at + put;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "conn/pending_parts.h"
 #include "conn/readiness.h"
+#include "conn/send_parts.h"
 #include "conn/stream.h"
 
 static void series_name(const struct pending *p, char *name, size_t room)
@@ -134,6 +135,7 @@ enum pending_result settle_open(struct conn *conn)
         pending_fail(conn, FAILURE_PROTOCOL, ECONNRESET, "its keys could not be derived (out of memory)");
         return PENDING_FAILED;
     }
+    shared->tx.taken = writing_taken(atomic_load(&conn->fd));
     if (!p->inbound)
         note_nagle(conn);
     snprintf(peer, sizeof peer, "%s", handshake_peer_id(p->handshake));

@@ -235,6 +235,7 @@ static void release(struct shared *shared)
     arena_drop(&shared->rx.carry, RECORD_MOST);
     arena_drop(&shared->rx.kept, shared->rx.kept_room);
     arena_drop(&shared->tx.residue, RECORD_MOST);
+    arena_drop(&shared->tx.deferred, DEFERRED_MOST);
     arena_free(shared, sizeof *shared); /* wipes the keys */
 }
 

@@ -20,7 +20,9 @@
 #include "tls/keys.h"
 
 /* To be raised when what a field means changes but not the size: processes of two libraries must not share it. */
-enum { SHARED_LAYOUT = 1 };
+enum { SHARED_LAYOUT = 2 };
+
+enum { DEFERRED_MOST = 4096 };
 
 /* One direction of an established connection. */
 struct receiving {
@@ -52,6 +54,11 @@ struct sending {
     struct keys keys;
     arena_ref residue; /* ciphertext of a committed record that the kernel did not take; RECORD_MOST */
     uint32_t residue_at, residue_length;
+    arena_ref
+        deferred; /* plaintext of a signal handler that interrupted the lock's owner; goes out behind the residue */
+    volatile uint32_t deferred_length;
+    uint64_t
+        taken; /* ciphertext that the kernel has, as writing_taken counts it; a sleeper's last call is not in it */
     _Atomic int64_t asked_ns; /* when the last byte went out (outbound) or came in (inbound), 0: answered */
 };
 

@@ -1,7 +1,6 @@
 /* Time and waiting: deadlines of pending connections, and blocking calls that need one settled. See pending.h. */
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -12,6 +11,7 @@
 #include "conn/dial.h"
 #include "conn/fdtable.h"
 #include "conn/pending_parts.h"
+#include "conn/undo.h"
 
 /* The steps lock is held. */
 static void expire_one(struct conn *conn, int64_t now)
@@ -130,15 +130,17 @@ static int wait_once(struct conn *conn, int64_t until, bool graced)
     int64_t next = pending_expire(clock_ms());
     const struct pending *own;
     const struct shared *shared;
+    struct undo undo;
     int result = 0;
     pending_await(conn);
-    pthread_cleanup_push(pending_awake, conn);
+    undo_begin(&undo, pending_awake, conn);
     own = conn->pending;
     shared = conn->shared;
     /* Else time has settled it, or another thread. */
     if (conn_is_pending(conn) && own && shared && own->graced == graced)
         result = sleep_until(conn, atomic_load(&shared->shaker), until, next);
-    pthread_cleanup_pop(1);
+    undo_end(&undo);
+    pending_awake(conn);
     return result;
 }
 

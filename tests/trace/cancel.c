@@ -10,16 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/select.h>
 #include <unistd.h>
 
 #include "base/banned.h"
 #include "scripts.h"
 
 struct victim {
-    void (*call)(struct victim *v);
+    long (*call)(int fd);
     int fd;
-    struct sockaddr_in address;
     bool at_entry; /* the request is there before the call begins */
     _Atomic int thread;
     _Atomic bool requested;
@@ -39,7 +37,7 @@ static void *suffer(void *argument)
     } else {
         atomic_store(&v->thread, gettid());
     }
-    v->call(v);
+    v->call(v->fd);
     return NULL;
 }
 
@@ -76,130 +74,45 @@ static void exchange(struct side *s, int fd)
     say_recv(fd, s->client ? 6 : 5, MSG_WAITALL);
 }
 
-static void in_recv(struct victim *v)
+/* close is a point of cancellation itself. */
+static void close_it(void *fd)
 {
-    char data[100];
-    recv(v->fd, data, sizeof data, 0);
+    int old;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+    close(*(int *)fd);
+    pthread_setcancelstate(old, &old);
 }
 
-static void in_recv_waitall(struct victim *v)
+static long in_send(int fd)
 {
-    char data[100];
-    recv(v->fd, data, sizeof data, MSG_WAITALL);
+    return send(fd, "s", 1, 0);
 }
 
-static void in_peek(struct victim *v)
+static long in_accept(int fd)
 {
-    char data[100];
-    recv(v->fd, data, sizeof data, MSG_PEEK);
+    return accept(fd, NULL, NULL);
 }
 
-static void in_read(struct victim *v)
-{
-    char data[100];
-    (void)!read(v->fd, data, sizeof data);
-}
+static struct sockaddr_in server;
 
-static void in_readv(struct victim *v)
+static long in_connect(int fd)
 {
-    char data[100];
-    struct iovec iov[2] = { { data, 50 }, { data + 50, 50 } };
-    (void)!readv(v->fd, iov, 2);
+    return connect(fd, (struct sockaddr *)&server, sizeof server);
 }
-
-static void in_recvmsg(struct victim *v)
-{
-    char data[100];
-    struct iovec iov = { data, sizeof data };
-    struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-    recvmsg(v->fd, &message, 0);
-}
-
-static void in_poll(struct victim *v)
-{
-    poll(&(struct pollfd){ v->fd, POLLIN, 0 }, 1, -1);
-}
-
-static void in_ppoll(struct victim *v)
-{
-    ppoll(&(struct pollfd){ v->fd, POLLIN, 0 }, 1, NULL, NULL);
-}
-
-static void in_select(struct victim *v)
-{
-    fd_set set;
-    FD_ZERO(&set);
-    FD_SET(v->fd, &set);
-    select(v->fd + 1, &set, NULL, NULL, NULL);
-}
-
-static void in_pselect(struct victim *v)
-{
-    fd_set set;
-    FD_ZERO(&set);
-    FD_SET(v->fd, &set);
-    pselect(v->fd + 1, &set, NULL, NULL, NULL, NULL);
-}
-
-static void close_set(void *set)
-{
-    close(*(int *)set);
-}
-
-static void in_epoll(struct victim *v)
-{
-    struct epoll_event event = { .events = EPOLLIN };
-    int ep = epoll_create1(EPOLL_CLOEXEC);
-    pthread_cleanup_push(close_set, &ep);
-    epoll_ctl(ep, EPOLL_CTL_ADD, v->fd, &event);
-    epoll_wait(ep, &event, 1, -1);
-    pthread_cleanup_pop(1);
-}
-
-static void in_epoll_pwait2(struct victim *v)
-{
-    struct epoll_event event = { .events = EPOLLIN };
-    int ep = epoll_create1(EPOLL_CLOEXEC);
-    pthread_cleanup_push(close_set, &ep);
-    epoll_ctl(ep, EPOLL_CTL_ADD, v->fd, &event);
-    epoll_pwait2(ep, &event, 1, NULL, NULL);
-    pthread_cleanup_pop(1);
-}
-
-static void in_send(struct victim *v)
-{
-    char byte = 's';
-    send(v->fd, &byte, 1, 0);
-}
-
-static void in_accept(struct victim *v)
-{
-    accept(v->fd, NULL, NULL);
-}
-
-static void in_connect(struct victim *v)
-{
-    connect(v->fd, (struct sockaddr *)&v->address, sizeof v->address);
-}
-
-/* Every call that waits for bytes of a connection that has none. */
-static void (*const waits[])(struct victim *v) = {
-    in_recv, in_recv_waitall, in_peek,   in_read,    in_readv, in_recvmsg,
-    in_poll, in_ppoll,        in_select, in_pselect, in_epoll, in_epoll_pwait2,
-};
-enum { WAITS = sizeof waits / sizeof waits[0] };
 
 static void cancel_each(struct side *s, bool at_entry)
 {
     int fd = connected(s);
-    for (size_t i = 0; i < WAITS; i++) {
-        struct victim v = { .call = waits[i], .fd = fd, .at_entry = at_entry };
+    wait_begin();
+    for (size_t i = 0; i < wait_call_count; i++) {
+        struct victim v = { .call = wait_calls[i].run, .fd = fd, .at_entry = at_entry };
         if (s->client)
             cancel(&v);
         meet(s);
         exchange(s, fd);
         meet(s);
     }
+    wait_end();
 }
 
 void script_cancel_waiting(struct side *s)
@@ -215,13 +128,14 @@ void script_cancel_at_entry(struct side *s)
 /* A connection that nobody has spoken on: the server's threads wait for the client's first byte in every way. */
 void script_cancel_before_first_byte(struct side *s)
 {
-    for (size_t i = 0; i < WAITS; i++) {
+    wait_begin();
+    for (size_t i = 0; i < wait_call_count; i++) {
         int fd = s->client ? tcp_socket(0) : -1;
         if (s->client) {
             connect(fd, (struct sockaddr *)&s->address, sizeof s->address);
             meet(s);
         } else {
-            struct victim v = { .call = waits[i], .fd = fd = accepted(s), .at_entry = i % 2 };
+            struct victim v = { .call = wait_calls[i].run, .fd = fd = accepted(s), .at_entry = i % 2 };
             meet(s);
             cancel(&v);
         }
@@ -230,6 +144,7 @@ void script_cancel_before_first_byte(struct side *s)
         meet(s);
         close(fd);
     }
+    wait_end();
 }
 
 /* A full socket. How much of the write went nobody knows, so the connection is closed; what went arrives in order. */
@@ -242,13 +157,12 @@ void script_cancel_send(struct side *s)
         struct victim v = { .call = in_send, .fd = fd };
         fill(fd, &stream);
         cancel(&v);
+        say_close(fd);
         tell(s, &stream.at, sizeof stream.at);
-        meet(s);
-        close(fd);
     } else {
         uint64_t total;
         char data[4096];
-        hear(s, &total, sizeof total);
+        hear(s, &total, sizeof total); /* and that it is closed, which puts out what is kept of a record */
         while (stream.at < total) {
             ssize_t got =
                 recv(fd, data, total - stream.at < sizeof data ? total - stream.at : sizeof data, 0);
@@ -256,7 +170,6 @@ void script_cancel_send(struct side *s)
                 fail("wrong at %llu", (unsigned long long)stream.at);
         }
         say("all that was sent before");
-        meet(s);
         close(fd);
     }
     meet(s);
@@ -299,9 +212,8 @@ static void cancel_connect(struct side *s, bool at_entry)
 {
     if (s->client) {
         int filler;
-        struct victim v = {
-            .call = in_connect, .fd = tcp_socket(0), .address = s->address, .at_entry = at_entry
-        };
+        struct victim v = { .call = in_connect, .fd = tcp_socket(0), .at_entry = at_entry };
+        server = s->address;
         filler = crowd(s);
         cancel(&v);
         say("still blocking %d", !(fcntl(v.fd, F_GETFL) & O_NONBLOCK));
@@ -331,11 +243,11 @@ static void *talk_for_ever(void *argument)
     struct victim *v = argument;
     for (;;) {
         int fd = tcp_socket(SOCK_CLOEXEC);
-        pthread_cleanup_push(close_set, &fd);
-        if (connect(fd, (struct sockaddr *)&v->address, sizeof v->address) == 0) {
+        pthread_cleanup_push(close_it, &fd);
+        if (in_connect(fd) == 0) {
             atomic_fetch_add(&v->thread, 1);
-            in_send(&(struct victim){ .fd = fd });
-            in_recv(&(struct victim){ .fd = fd });
+            in_send(fd);
+            wait_calls[0].run(fd);
         }
         pthread_cleanup_pop(1);
     }
@@ -348,10 +260,11 @@ void script_cancel_anywhere(struct side *s)
     enum { TIMES = 24 };
     if (s->client) {
         int before;
+        server = s->address;
         exchange(s, connected(s));
         before = open_descriptors();
         for (int i = 0; i < TIMES; i++) {
-            struct victim v = { .address = s->address };
+            struct victim v = { 0 };
             pthread_t thread;
             pthread_create(&thread, NULL, talk_for_ever, &v);
             while (atomic_load(&v.thread) < 1 + i % 3)

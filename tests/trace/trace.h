@@ -106,6 +106,17 @@ void recv_stream(int fd, uint32_t seed, size_t total, size_t piece); /* prints o
 int file_of(size_t size);                                            /* a temporary file with stream 33 */
 size_t fill(int fd, struct stream *stream); /* writes until the socket is full, and stays so */
 
+/* waits.c: calls that wait for something to read, between wait_begin and wait_end. */
+struct wait_call {
+    const char *name;
+    long (*run)(int fd);
+    bool restarts; /* after a handler with SA_RESTART: signal(7) */
+};
+extern const struct wait_call wait_calls[];
+extern const size_t wait_call_count;
+void wait_begin(void);
+void wait_end(void);
+
 /* signals.c */
 void tick_start(int flags); /* SIGALRM every TICK, sigaction flags */
 void tick_stop(void);
