@@ -156,11 +156,22 @@ int accepting_take_port(int fd, uint16_t port)
     return result;
 }
 
-int accepting_take(int listener, int fd)
+/* NULL: there is no room to remember it. */
+static struct conn *known_listener(int listener)
 {
     struct conn *at = fdtable_get(listener);
-    if (!at || !at->exact_listener)
-        at = note_listener(listener);
+    return at && at->exact_listener ? at : note_listener(listener);
+}
+
+bool accepting_concerns(int listener)
+{
+    struct conn *at = known_listener(listener);
+    return !at || mesh_state == MESH_BROKEN || is_meshed(at->port);
+}
+
+int accepting_take(int listener, int fd)
+{
+    struct conn *at = known_listener(listener);
     return accepting_take_port(fd, at ? at->port : accepting_port(fd));
 }
 

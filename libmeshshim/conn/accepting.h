@@ -9,6 +9,8 @@
 
 /* listen() has succeeded on `fd`. True where it is a TCP listener whose port is meshed. */
 bool accepting_listens(int fd);
+/* Is what `listener` accepts meshed, or to be refused? */
+bool accepting_concerns(int listener);
 /*
  * accept() on `listener` has given `fd`. 0: the program may have it, pending or not ours; -1: it cannot be protected and must not be given
  * out.

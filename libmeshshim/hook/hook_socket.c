@@ -172,7 +172,8 @@ static int accepted(int listener, int fd)
         return fd;
     quiet_begin(&quiet);
     entry_new(fd);
-    start_service();
+    if (accepting_concerns(listener))
+        start_service();
     result = accepting_take(listener, fd) == 0 ? fd : -EMFILE;
     if (result < 0)
         libc.close(fd);
