@@ -308,11 +308,10 @@ ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
         return -EBADF;
     w.tx = &shared->tx;
     quiet = shared->rx.keys.seq == 0; /* an alert may explain a broken pipe: no signal before we know */
-    if (flags & MSG_OOB)
-        return -EOPNOTSUPP;
     if (flags & MSG_ZEROCOPY)
         return -ENOBUFS; /* as the kernel when it has no room for notifications: programs then copy */
-    w.flags = (flags & ~MSG_FASTOPEN) | (quiet ? MSG_NOSIGNAL : 0);
+    /* A record has no urgent byte: out-of-band data goes in line, as SO_OOBINLINE shows it. */
+    w.flags = (flags & ~(MSG_FASTOPEN | MSG_OOB)) | (quiet ? MSG_NOSIGNAL : 0);
     if (__builtin_expect(lock_is_mine(&w.tx->lock), 0) && !(flags & MSG_DONTWAIT))
         return writing_defer(w.tx, in);
     busy = side_take(&w.tx->lock, &w.tx->asleep, fd, flags);

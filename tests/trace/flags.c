@@ -274,3 +274,19 @@ void script_rcvlowat_poll(struct side *s)
     }
     meet(s);
 }
+
+/* A receiver that wants urgent data in line has it there; ftp's abort comes so. */
+void script_urgent_in_line(struct side *s)
+{
+    int fd = connected(s), on = 1;
+    if (s->client) {
+        say_send(fd, "abort!", MSG_OOB);
+        say_recv(fd, 1, 0);
+    } else {
+        said("setsockopt(SO_OOBINLINE)", setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on));
+        say_recv(fd, 5, MSG_WAITALL);
+        say_recv(fd, 1, 0);
+        say_send(fd, "!", 0);
+    }
+    meet(s);
+}
