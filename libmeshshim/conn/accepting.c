@@ -13,6 +13,7 @@
 #include "conn/fdtable.h"
 #include "conn/mesh.h"
 #include "conn/pending_parts.h"
+#include "conn/selfpair.h"
 #include "tls/identity.h"
 
 uint16_t accepting_port(int fd)
@@ -145,7 +146,7 @@ int accepting_take_port(int fd, uint16_t port)
         return refuse(conn_new(fd, CONN_FRESH), fd, EACCES);
     snapshot = mesh_snapshot();
     policy = snapshot ? snapshot_inbound(snapshot, port) : NULL;
-    if (!policy || policy->mtls == MTLS_OFF) {
+    if (!policy || policy->mtls == MTLS_OFF || selfpair_is(fd)) {
         snapshot_unref(snapshot);
         return policy ? 0 : -1;
     }

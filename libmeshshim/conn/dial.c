@@ -32,6 +32,11 @@ void dial_listening(uint16_t port, bool listens)
         atomic_fetch_and(&listening[port >> 3], (uint8_t)~bit);
 }
 
+bool dial_listens(uint16_t port)
+{
+    return atomic_load(&listening[port >> 3]) >> (port & 7) & 1;
+}
+
 static uint16_t port_of(const struct sockaddr_storage *address)
 {
     return ntohs(address->ss_family == AF_INET ? ((const struct sockaddr_in *)address)->sin_port
@@ -54,12 +59,9 @@ static bool is_self(int fd)
 {
     struct sockaddr_storage peer, self;
     socklen_t peer_length = sizeof peer, self_length = sizeof self;
-    uint16_t port;
-    if (libc.getpeername(fd, (struct sockaddr *)&peer, &peer_length) != 0)
-        return false;
-    port = port_of(&peer);
-    return (atomic_load(&listening[port >> 3]) >> (port & 7) & 1) &&
-           getsockname(fd, (struct sockaddr *)&self, &self_length) == 0 && same_host(&peer, &self);
+    return libc.getpeername(fd, (struct sockaddr *)&peer, &peer_length) == 0 &&
+           dial_listens(port_of(&peer)) && getsockname(fd, (struct sockaddr *)&self, &self_length) == 0 &&
+           same_host(&peer, &self);
 }
 
 static uint64_t some_bits(void)

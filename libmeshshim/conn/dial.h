@@ -21,5 +21,6 @@ void dial_now(struct conn *conn);
 
 /* This process listens on `port`, or no longer does. */
 void dial_listening(uint16_t port, bool listens);
+bool dial_listens(uint16_t port);
 
 #endif

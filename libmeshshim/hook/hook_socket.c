@@ -11,6 +11,7 @@
 #include "conn/names.h"
 #include "conn/ownfd.h"
 #include "conn/readiness.h"
+#include "conn/selfpair.h"
 #include "conn/stream.h"
 #include "hook/entry.h"
 #include "hook/start.h"
@@ -79,6 +80,7 @@ static int dial(struct conn *conn, int fd, const struct sockaddr *addr, socklen_
         service = snapshot_match(snapshot, addr, len, "localhost");
     if (!service || service->mtls == MTLS_OFF) {
         snapshot_unref(snapshot);
+        selfpair_note(fd, addr);
         result = libc.connect(fd, addr, len);
         if (result == 0 || errno == EINPROGRESS) {
             int saved = errno;

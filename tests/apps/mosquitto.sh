@@ -98,9 +98,9 @@ client.loop_stop()
 if not came or sorted(heard) != sorted(f"web/{i}" for i in range(number)):
     sys.exit(f"{len(heard)} of {number} came")
 PY
-# Paho wakes its own thread by a TCP connection to itself, on a port that the kernel chooses: that one is left alone.
+# Paho wakes its own thread by a TCP connection to itself, on a port that the kernel chooses and no service names.
 web_sockets() {
-    sed -e '/^\[inbound\]/,/^\[service/s/^mtls .*/mtls = off/' -e "s,^host .*,&\nport = $web," "$work/client.ini" >"$work/paho.ini"
+    sed "s,^host .*,&\nport = $web," "$work/client.ini" >"$work/paho.ini"
     limit 30 mesh paho "$python" "$work/web.py" "$web" 100 "$work/files/10k"
 }
 
