@@ -214,6 +214,7 @@ static bool leave(struct conn *conn, int fd, bool say_goodbye)
     if (atomic_fetch_sub(&conn->fds, 1) > 1) {
         if (atomic_load(&conn->fd) == fd)
             find_other_fd(conn);
+        pending_leave(conn, fd);
         errno = saved;
         return true;
     }

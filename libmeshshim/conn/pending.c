@@ -265,6 +265,15 @@ void pending_awake(void *awaited)
         ;
 }
 
+void pending_leave(struct conn *conn, int fd)
+{
+    struct quiet quiet;
+    if (conn->registration_count == 0 || !steps_enter(conn, &quiet))
+        return;
+    readiness_leave(conn, fd, atomic_load(&conn->fd));
+    steps_leave(conn, &quiet);
+}
+
 void pending_abandon(struct conn *conn)
 {
     struct quiet quiet;

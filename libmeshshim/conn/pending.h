@@ -88,6 +88,8 @@ size_t pending_keep_early(struct conn *conn, struct iov *in);
 void pending_hold(struct conn *conn);
 /* The same for at most `ms`, then -EAGAIN. */
 int pending_wait_for(struct conn *conn, int fd, int64_t ms);
+/* A descriptor that leads to `conn`, but is not the last one, is about to be closed. */
+void pending_leave(struct conn *conn, int fd);
 /* The program gives it up. */
 void pending_abandon(struct conn *conn);
 /* Ends what is overdue; the next deadline in milliseconds of the monotonic clock, 0: none. */

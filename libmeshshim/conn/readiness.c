@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -13,32 +12,8 @@
 #include "conn/fdtable.h"
 #include "conn/ownfd.h"
 #include "conn/pending_parts.h"
+#include "conn/readiness_parts.h"
 #include "conn/undo.h"
-
-/* ---- cookies: 40 random bits that no pointer and no small number has, then the connection's index ---- */
-
-enum { INDEX_BITS = 24, TIMER_INDEX = (1 << INDEX_BITS) - 1 };
-
-static uint64_t magic;
-
-void readiness_init(void)
-{
-    if (getrandom(&magic, sizeof magic, GRND_NONBLOCK) != (ssize_t)sizeof magic)
-        magic = (uint64_t)clock_ns() * 0x9e3779b97f4a7c15u;
-    magic &= ~(uint64_t)TIMER_INDEX;
-    magic |= (uint64_t)1 << 62; /* not canonical as an address, not small, not minus one */
-    magic &= ~((uint64_t)1 << 63);
-}
-
-static uint64_t cookie(uint32_t index)
-{
-    return magic | index;
-}
-
-static bool is_cookie(uint64_t data)
-{
-    return (data & ~(uint64_t)TIMER_INDEX) == magic;
-}
 
 /* ---- the timer ---- */
 
@@ -48,9 +23,14 @@ static int64_t timer_due;
 
 static int the_timer(void)
 {
-    if (atomic_load(&timer) < 0)
-        atomic_store(&timer, ownfd_keep(libc.timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)));
-    return atomic_load(&timer);
+    int none = -1, fd = atomic_load(&timer);
+    if (fd >= 0)
+        return fd;
+    fd = ownfd_keep(libc.timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+    if (fd < 0 || atomic_compare_exchange_strong(&timer, &none, fd))
+        return fd;
+    ownfd_drop(fd); /* another thread was first */
+    return none;
 }
 
 static void set_timer(int64_t due)
@@ -85,9 +65,9 @@ static void timer_fired(void)
     quiet_end(&quiet);
 }
 
-static void add_timer(int epfd)
+void readiness_add_timer(int epfd)
 {
-    struct epoll_event event = { .events = EPOLLIN, .data.u64 = cookie(TIMER_INDEX) };
+    struct epoll_event event = { .events = EPOLLIN, .data.u64 = readiness_cookie(TIMER_INDEX) };
     if (the_timer() >= 0)
         libc.epoll_ctl(epfd, EPOLL_CTL_ADD, the_timer(), &event); /* EEXIST: it is there already */
 }
@@ -99,116 +79,6 @@ void readiness_after_fork(void)
         ownfd_drop(inherited);
     timer_due = 0;
     timer_lock = (struct lock){ 0 };
-}
-
-/* ---- registrations ---- */
-
-/* Edge-triggered, for every step goes on until the kernel says EAGAIN: no MOD is needed between the steps. */
-static uint32_t handshake_events(const struct conn *conn)
-{
-    const struct pending *p = conn->pending;
-    bool write = conn_state(conn) == CONN_CONNECTING || (p && p->wants_write);
-    return EPOLLIN | EPOLLRDHUP | EPOLLET | (write ? EPOLLOUT : 0);
-}
-
-/* MOD is not allowed for an exclusive registration. */
-static int modify(const struct registration *r, struct epoll_event *event, bool exclusive)
-{
-    if (!exclusive)
-        return libc.epoll_ctl(r->epfd, EPOLL_CTL_MOD, r->fd, event);
-    libc.epoll_ctl(r->epfd, EPOLL_CTL_DEL, r->fd, NULL);
-    return libc.epoll_ctl(r->epfd, EPOLL_CTL_ADD, r->fd, event);
-}
-
-void readiness_hide(struct conn *conn)
-{
-    for (int i = 0; i < conn->registration_count; i++) {
-        struct registration *r = &conn->registrations[i];
-        struct epoll_event ours = { .events = handshake_events(conn), .data.u64 = cookie(conn->index) };
-        modify(r, &ours, r->events & EPOLLEXCLUSIVE);
-        add_timer(r->epfd);
-    }
-}
-
-void readiness_show(struct conn *conn)
-{
-    for (int i = 0; i < conn->registration_count; i++) {
-        struct registration *r = &conn->registrations[i];
-        struct epoll_event own = { .events = r->events, .data.u64 = r->data };
-        modify(r, &own, r->events & EPOLLEXCLUSIVE);
-    }
-}
-
-static struct registration *find(struct conn *conn, int epfd, int fd)
-{
-    for (int i = 0; i < conn->registration_count; i++)
-        if (conn->registrations[i].epfd == epfd && conn->registrations[i].fd == fd)
-            return &conn->registrations[i];
-    return NULL;
-}
-
-static bool remember(struct conn *conn, int epfd, int fd, const struct epoll_event *event)
-{
-    struct registration *r = find(conn, epfd, fd);
-    if (!r && conn->registration_count == conn->registration_room) {
-        uint16_t room = (uint16_t)(conn->registration_room ? 2 * conn->registration_room : 1);
-        struct registration *more = realloc(conn->registrations, room * sizeof *more);
-        if (!more)
-            return false;
-        conn->registrations = more;
-        conn->registration_room = room;
-    }
-    if (!r)
-        r = &conn->registrations[conn->registration_count++];
-    *r = (struct registration){ epfd, fd, event->events, event->data.u64 };
-    return true;
-}
-
-static void forget(struct conn *conn, int epfd, int fd)
-{
-    struct registration *r = find(conn, epfd, fd);
-    if (r)
-        *r = conn->registrations[--conn->registration_count];
-}
-
-static int control_locked(struct conn *conn, int epfd, int op, int fd, const struct epoll_event *event)
-{
-    struct epoll_event shown = { 0 };
-    struct pending *p = conn_is_pending(conn) ? conn->pending : NULL;
-    bool hidden;
-    if (p && p->graced && op == EPOLL_CTL_MOD)
-        p->held = true; /* it knows that it is connected, and waits for something else now */
-    hidden = p && p->held;
-    if (event)
-        shown = *event;
-    if (hidden && op != EPOLL_CTL_DEL) {
-        shown.events = handshake_events(conn);
-        shown.data.u64 = cookie(conn->index);
-    }
-    if (libc.epoll_ctl(epfd, op, fd, &shown) != 0)
-        return -errno;
-    if (op == EPOLL_CTL_DEL)
-        forget(conn, epfd, fd);
-    else if (!remember(conn, epfd, fd, event)) {
-        libc.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
-        return -ENOMEM;
-    }
-    if (hidden && op != EPOLL_CTL_DEL)
-        add_timer(epfd);
-    return 0;
-}
-
-int readiness_control(struct conn *conn, int epfd, int op, int fd, const struct epoll_event *event)
-{
-    struct quiet quiet;
-    int result;
-    if (!event && op != EPOLL_CTL_DEL)
-        return -EFAULT;
-    if (!steps_enter(conn, &quiet))
-        return -EBUSY;
-    result = control_locked(conn, epfd, op, fd, event);
-    steps_leave(conn, &quiet);
-    return result;
 }
 
 /* ---- time left ---- */
@@ -264,7 +134,7 @@ static int sift(struct epoll_event *events, int n)
         uint64_t data = events[i].data.u64;
         uint32_t index = (uint32_t)(data & TIMER_INDEX);
         struct conn *conn;
-        if (!is_cookie(data)) {
+        if (!readiness_is_cookie(data)) {
             events[kept++] = events[i];
             continue;
         }
@@ -282,7 +152,7 @@ static int sift(struct epoll_event *events, int n)
 static bool any_cookie(const struct epoll_event *events, int n)
 {
     for (int i = 0; i < n; i++)
-        if (is_cookie(events[i].data.u64))
+        if (readiness_is_cookie(events[i].data.u64))
             return true;
     return false;
 }

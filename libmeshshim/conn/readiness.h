@@ -22,6 +22,11 @@ int readiness_control(struct conn *conn, int epfd, int op, int fd, const struct 
 /* Shows the kernel what the handshake wants, or the program's own registrations again. The steps lock is held. */
 void readiness_hide(struct conn *conn);
 void readiness_show(struct conn *conn);
+/*
+ * `fd` is about to be closed, and `other` leads to the connection as well. A registration outlives the number under which it was
+ * made, but nobody can change it any more: it goes on under the other one. The steps lock is held.
+ */
+void readiness_leave(struct conn *conn, int fd, int other);
 /* A deadline in milliseconds of the monotonic clock. */
 void readiness_arm(int64_t deadline_ms);
 
