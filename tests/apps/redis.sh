@@ -8,9 +8,16 @@
 . "$(dirname "$0")/common.bash"
 
 version Redis "$(redis-server --version | sed 's/.* v=\([^ ]*\).*/\1/')"
+# server PORT DIRECTORY ARGUMENT…
+server() {
+    local number=$1 directory=$2
+    shift 2
+    mkdir -p "$directory"
+    spawn redis mesh server redis-server --port "$number" --bind 127.0.0.1 --save '' --dir "$directory" --daemonize no "$@"
+    wait_port "$number"
+}
 port=$(free_port)
-spawn redis mesh server redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$work" --daemonize no
-wait_port "$port"
+server "$port" "$work/db" --appendonly no
 
 cli() {
     limit 20 mesh client redis-cli -p "$port" "$@"
@@ -55,6 +62,33 @@ subscription() {
         wait_until 10 grep -q "good morning" "$heard" && kill "$spawned"
 }
 
+# Children of the server write everything down while it serves: they have its connections open, too, and end before it does.
+writes_down() {
+    local port digest status
+    port=$(free_port)
+    server "$port" "$work/aof" --appendonly yes --enable-debug-command yes
+    benchmark -t set,get -r 20000 -n 60000 -c 16 -d 200 >"$work/busy" 2>&1 &
+    local busy=$!
+    wait_until 10 has_keys && [[ $(cli bgsave) == *started* ]] && wait_until 20 saved rdb_last_bgsave_status &&
+        [[ $(cli bgrewriteaof) == *started* ]] && wait_until 20 saved aof_last_bgrewrite_status
+    status=$?
+    if ! wait "$busy" || [ "$status" -ne 0 ]; then
+        cat "$work/busy"
+        return 1
+    fi
+    digest=$(cli debug digest) && cli shutdown && gone "$spawned" 10 || return 1
+    server "$port" "$work/aof" --appendonly yes --enable-debug-command yes
+    wait_until 10 answers PONG ping && answers "$digest" debug digest && cli dbsize
+}
+has_keys() {
+    [ "$(cli dbsize)" -gt 1000 ]
+}
+saved() {
+    cli info persistence | tr -d '\r' >"$work/persistence"
+    grep -q '^rdb_bgsave_in_progress:0$' "$work/persistence" && grep -q '^aof_rewrite_in_progress:0$' "$work/persistence" &&
+        grep -q "^$1:ok$" "$work/persistence"
+}
+
 # A replica is a server and a client in one process, under the name of the client.
 replication() {
     local second
@@ -81,6 +115,7 @@ try "redis: benchmark -P 16" benchmark -t set,get -n 100000 -c 32 -P 16
 try "redis: benchmark -d 100000" benchmark -t set,get -n 2000 -c 16 -d 100000
 try "redis: benchmark, threads" benchmark -t get -n 20000 -c 16 --threads 2
 try "redis: publish reaches a subscriber" subscription
+try "redis: children save while it serves" writes_down
 try "redis: a replica copies" replication
 try "redis: both sides are proved" both_proved "$port"
 
@@ -91,4 +126,12 @@ else
     ok "redis: a client without an identity is refused"
 fi
 try "redis: answers after that" answers PONG ping
+
+works() {
+    local port
+    port=$(free_port)
+    server "$port" "$work/again"
+    answers PONG ping && round_trip 100000 && pipe_mode && benchmark -t set,get -n 2000 -c 8 >/dev/null
+}
+try "redis: the same with nothing to do for the library" alike works
 [ "$failures" -eq 0 ]
