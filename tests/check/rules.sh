@@ -11,8 +11,8 @@ unended=$(for file in "${files[@]}"; do
     [ -s "$file" ] && [ -n "$(tail -c 1 "$file" | tr -d '\n\0')" ] && grep -qI . "$file" && echo "$file"
 done)
 verdict "rules: files end with a newline" "$unended" "add it"
-mapfile -t sources < <(tracked 'libmeshshim/*.c')
-verdict "rules: no file of the library has more than 500 lines" \
+mapfile -t sources < <(tracked 'libmeshshim/*.c' 'cli/*.c' 'tests/unit/*.c')
+verdict "rules: no file of the library, meshctl and the unit suites has more than 500 lines" \
     "$(wc -l "${sources[@]}" | awk '$2 != "total" && $1 > 500 { print $2 ": " $1 " lines" }')" "split it by nouns"
 verdict "rules: what a snapshot is made of is policy's own" \
     "$(grep -n 'snapshot_parts\.h' "${files[@]}" | grep -v -e '^libmeshshim/policy/' -e '^tests/check/')" "ask for an accessor in policy/snapshot.h"

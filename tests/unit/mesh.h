@@ -2,12 +2,16 @@
 #ifndef MESHSHIM_TEST_MESH_H
 #define MESHSHIM_TEST_MESH_H
 
-#include <CUnit/Basic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "policy/config.h"
+
+/* What is said of a name that no SPIFFE ID may hold. */
+#define SEGMENT                                                                                              \
+    ", which holds a character that a SPIFFE ID may not; expected letters, digits, '-', '.' and '_'"
 
 /* A snapshot, or a failed test that says why there is none. */
 static inline struct snapshot *mesh_good(const char *text)
@@ -33,21 +37,6 @@ static inline void mesh_bad(const char *text, const char *expected)
     CU_ASSERT_STRING_EQUAL(buf_text(&problems), expected);
     snapshot_unref(snapshot);
     buf_free(&problems);
-}
-
-/* The suite, with a time-out; main's return value. */
-static inline int mesh_run(const char *name, CU_TestInfo *tests)
-{
-    CU_SuiteInfo suites[] = { { name, NULL, NULL, NULL, NULL, tests }, CU_SUITE_INFO_NULL };
-    unsigned failures;
-
-    alarm(60);
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-        return 1;
-    CU_basic_run_tests();
-    failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures ? 1 : 0;
 }
 
 #endif

@@ -1,10 +1,10 @@
 /* The admin socket's request parser: what is a request, what is refused and how, and that the pieces it comes
  * in do not matter. */
-#include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "admin/request.h"
 
 /* From memory of exactly that size, so that a sanitizer sees a byte too far. */
@@ -136,23 +136,17 @@ static void a_nul_is_no_text(void)
     CU_ASSERT_EQUAL(parse("GET / HTTP/1.1\r\nA: \0\r\n", 22, &request), 400);
 }
 
+static CU_TestInfo tests[] = {
+    { "what curl sends", what_curl_sends },
+    { "every prefix wants more", every_prefix_wants_more },
+    { "forms that are accepted", forms_that_are_accepted },
+    { "forms that are refused", forms_that_are_refused },
+    { "a long head is refused", a_long_head_is_refused },
+    { "a nul is no text", a_nul_is_no_text },
+    CU_TEST_INFO_NULL,
+};
+
 int main(void)
 {
-    CU_pSuite suite;
-    unsigned failures;
-
-    alarm(30);
-    CU_initialize_registry();
-    suite = CU_add_suite("admin request", NULL, NULL);
-    CU_ADD_TEST(suite, what_curl_sends);
-    CU_ADD_TEST(suite, every_prefix_wants_more);
-    CU_ADD_TEST(suite, forms_that_are_accepted);
-    CU_ADD_TEST(suite, forms_that_are_refused);
-    CU_ADD_TEST(suite, a_long_head_is_refused);
-    CU_ADD_TEST(suite, a_nul_is_no_text);
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures ? 1 : 0;
+    return check_run("admin request", tests);
 }

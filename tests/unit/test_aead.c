@@ -1,10 +1,10 @@
 /* The engines behind the AEADs: each alone, each against the others, and the choice between them. */
-#include <CUnit/Basic.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "tls/aead_engine.h"
 
 #define MOST   (17 * 1024)
@@ -269,16 +269,7 @@ static CU_TestInfo tests[] = {
 
 int main(void)
 {
-    CU_SuiteInfo suites[] = { { "aead", NULL, NULL, NULL, NULL, tests }, CU_SUITE_INFO_NULL };
-    unsigned failures;
-
-    alarm(60);
     for (size_t e = 0; aead_engines[e]; e++)
         printf("%s: %s\n", aead_engines[e]->name, aead_engines[e]->available() ? "runs here" : "not here");
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-        return 1;
-    CU_basic_run_tests();
-    failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures ? 1 : 0;
+    return check_run("aead", tests);
 }

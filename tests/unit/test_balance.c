@@ -236,5 +236,5 @@ static CU_TestInfo tests[] = {
 
 int main(void)
 {
-    return mesh_run("balance", tests);
+    return check_run("balance", tests);
 }

@@ -1,9 +1,9 @@
 /* The memory of verified chains: dates, bounds, and a lock that is never waited for. */
-#include <CUnit/Basic.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "tls/chains.h"
 
 static void digest_of(unsigned n, uint8_t digest[CHAINS_DIGEST])
@@ -86,14 +86,5 @@ static CU_TestInfo tests[] = {
 
 int main(void)
 {
-    CU_SuiteInfo suites[] = { { "chains", NULL, NULL, NULL, NULL, tests }, CU_SUITE_INFO_NULL };
-    unsigned failures;
-
-    alarm(30);
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-        return 1;
-    CU_basic_run_tests();
-    failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures ? 1 : 0;
+    return check_run("chains", tests);
 }

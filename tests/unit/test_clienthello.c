@@ -1,10 +1,10 @@
 /* The look at the first bytes of a connection, whole, in pieces, in several records, and broken. */
-#include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <openssl/ssl.h>
 
+#include "check.h"
 #include "base/buf.h"
 #include "tls/clienthello.h"
 
@@ -178,14 +178,5 @@ static CU_TestInfo tests[] = {
 
 int main(void)
 {
-    CU_SuiteInfo suites[] = { { "clienthello", NULL, NULL, NULL, NULL, tests }, CU_SUITE_INFO_NULL };
-    unsigned failures;
-
-    alarm(60);
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-        return 1;
-    CU_basic_run_tests();
-    failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures ? 1 : 0;
+    return check_run("clienthello", tests);
 }

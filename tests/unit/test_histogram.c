@@ -1,10 +1,10 @@
 /* Histograms: where a value is counted, and how far a quantile may be off. */
-#include <CUnit/Basic.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "stats/histogram.h"
 
 static struct histogram h;
@@ -102,24 +102,18 @@ static void histograms_add_up(void)
     CU_ASSERT_EQUAL(histogram_at_most(&h, 1000), 2);
 }
 
+static CU_TestInfo tests[] = {
+    { "every bucket holds its own value", every_bucket_holds_its_own_value },
+    { "a value is off by at most one percent", a_value_is_off_by_at_most_one_percent },
+    { "nothing recorded is zero", nothing_recorded_is_zero },
+    { "quantiles of a known distribution", quantiles_of_a_known_distribution },
+    { "a quantile is the nearest rank", a_quantile_is_the_nearest_rank },
+    { "at most is cumulative", at_most_is_cumulative },
+    { "histograms add up", histograms_add_up },
+    CU_TEST_INFO_NULL,
+};
+
 int main(void)
 {
-    CU_pSuite suite;
-    unsigned failures;
-
-    alarm(30);
-    CU_initialize_registry();
-    suite = CU_add_suite("histogram", NULL, NULL);
-    CU_ADD_TEST(suite, every_bucket_holds_its_own_value);
-    CU_ADD_TEST(suite, a_value_is_off_by_at_most_one_percent);
-    CU_ADD_TEST(suite, nothing_recorded_is_zero);
-    CU_ADD_TEST(suite, quantiles_of_a_known_distribution);
-    CU_ADD_TEST(suite, a_quantile_is_the_nearest_rank);
-    CU_ADD_TEST(suite, at_most_is_cumulative);
-    CU_ADD_TEST(suite, histograms_add_up);
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures ? 1 : 0;
+    return check_run("histogram", tests);
 }

@@ -1,7 +1,7 @@
 /* Traffic keys: RFC 8448 §3's derivations, nonces, key updates. */
-#include <CUnit/Basic.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "tls/keys.h"
 
 #include "hex.h"
@@ -108,14 +108,5 @@ static CU_TestInfo tests[] = {
 
 int main(void)
 {
-    CU_SuiteInfo suites[] = { { "keys", NULL, NULL, NULL, NULL, tests }, CU_SUITE_INFO_NULL };
-    unsigned failures;
-
-    alarm(30);
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-        return 1;
-    CU_basic_run_tests();
-    failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures ? 1 : 0;
+    return check_run("keys", tests);
 }

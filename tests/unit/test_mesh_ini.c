@@ -130,5 +130,5 @@ static CU_TestInfo tests[] = {
 
 int main(void)
 {
-    return mesh_run("mesh.ini", tests);
+    return check_run("mesh.ini", tests);
 }

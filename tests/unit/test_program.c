@@ -1,5 +1,4 @@
 /* What the dynamic loader will do with LD_PRELOAD, judged from this very program with a few bytes changed. */
-#include <CUnit/Basic.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "base/file.h"
 #include "base/program.h"
 
@@ -186,19 +186,13 @@ static CU_TestInfo tests[] = {
 
 int main(void)
 {
-    CU_SuiteInfo suites[] = { { "program", NULL, NULL, NULL, NULL, tests }, CU_SUITE_INFO_NULL };
     unsigned failures;
 
-    alarm(30);
     if (!mkdtemp(directory) || file_read("/proc/self/exe", 64 << 20, &own, &own_length) != 0)
         return 1;
     snprintf(path, sizeof path, "%s/program", directory);
     snprintf(other, sizeof other, "%s/script", directory);
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-        return 1;
-    CU_basic_run_tests();
-    failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
+    failures = check_suite("program", NULL, NULL, tests);
     free(own);
     unlink(path);
     unlink(other);

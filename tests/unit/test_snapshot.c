@@ -272,5 +272,5 @@ static CU_TestInfo tests[] = {
 
 int main(void)
 {
-    return mesh_run("snapshot", tests);
+    return check_run("snapshot", tests);
 }
