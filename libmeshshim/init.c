@@ -87,6 +87,7 @@ void start_after_fork(int slot)
     family_after_fork();
     pending_after_fork();
     readiness_after_fork();
+    stdio_after_fork();
     stats_after_fork();
     admin_after_fork();
     atomic_store(&service, 0);

@@ -56,11 +56,17 @@ static __thread int binding_here;
 #define FIRST7(a, b, c, d, e, f, g, ...)                                                                     \
     (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f), (long)(g)
 #define RAW_ARGS(...) FIRST7(__VA_ARGS__ __VA_OPT__(, ) 0, 0, 0, 0, 0, 0, 0)
+/* A call without a system call of its own fails: -1, or no pointer, or nothing read. */
+#define RAW(ret, number, args)                                                                               \
+    (ret)((number) < 0 && _Generic((ret *)NULL, FILE * * : 1, DIR * * : 1, char ** : 1, wchar_t ** : 1,      \
+                                   struct hostent ** : 1, size_t * : 1, default : 0)                         \
+              ? 0                                                                                            \
+              : raw_call(number, RAW_ARGS args))
 #define SYM(ret, name, params, args, number)                                                                 \
     static ret early_##name params                                                                           \
     {                                                                                                        \
         if (binding_here)                                                                                    \
-            return (ret)raw_call(number, RAW_ARGS args);                                                     \
+            return RAW(ret, number, args);                                                                   \
         libc_bind();                                                                                         \
         return libc.name args;                                                                               \
     }
@@ -77,7 +83,7 @@ struct libc_calls libc = {
 #define SYM(ret, name, params, args, number)                                                                 \
     static ret absent_##name params                                                                          \
     {                                                                                                        \
-        return (ret)raw_call(number, RAW_ARGS args);                                                         \
+        return RAW(ret, number, args);                                                                       \
     }
 #include "base/symbols.def"
 #undef SYM

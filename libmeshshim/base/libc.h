@@ -7,6 +7,7 @@
 #ifndef MESHSHIM_LIBC_H
 #define MESHSHIM_LIBC_H
 
+#include <aio.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <mqueue.h>
@@ -18,6 +19,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -26,6 +28,7 @@
 #include <sys/uio.h>
 #include <termios.h>
 #include <time.h>
+#include <wchar.h>
 
 /* System calls that the newer architectures have left out. */
 #ifndef SYS_open
@@ -58,6 +61,16 @@
 #ifndef SYS_inotify_init
 #define SYS_inotify_init -1
 #endif
+
+/* Macros in optimized builds. */
+#undef fread_unlocked
+#undef fwrite_unlocked
+
+struct group;
+struct mntent;
+struct passwd;
+struct sgrp;
+struct spwd;
 
 struct libc_calls {
 #define SYM(ret, name, params, args, number) ret(*name) params;

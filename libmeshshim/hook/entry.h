@@ -39,6 +39,9 @@ bool entry_may_change(void);
 /* `fd` leads to something else by now than what we know. */
 void entry_lost(int fd);
 
+/* The close of `fd` begins; the connection whose close this caller must end with conn_left, or NULL. */
+struct conn *entry_leave(int fd);
+
 /* A number that the program gets anew cannot lead to what it once led to. */
 static inline int entry_new(int fd)
 {

@@ -8,6 +8,7 @@
 #include "base/banned.h"
 #include "base/process.h"
 #include "base/quiet.h"
+#include "conn/adopt.h"
 #include "conn/dial.h"
 #include "conn/mesh.h"
 #include "conn/ownfd.h"
@@ -42,8 +43,7 @@ void entry_lost(int fd)
     quiet_end(&quiet);
 }
 
-/* The close of `fd` begins; the connection whose close this caller must end with conn_left, or NULL. */
-static struct conn *leave(int fd)
+struct conn *entry_leave(int fd)
 {
     struct conn *conn = fdtable_get(fd);
     if (!conn || !entry_may_change())
@@ -63,7 +63,7 @@ int hook_close(int fd)
     if (__builtin_expect(!fdtable_get(fd), 1))
         return libc.close(fd);
     quiet_begin(&quiet); /* between its beginning and its end the number leads nowhere */
-    conn = leave(fd);
+    conn = entry_leave(fd);
     result = libc.close(fd);
     if (conn)
         conn_left(conn, fd, NULL);
@@ -95,7 +95,7 @@ int hook_close_range(unsigned first, unsigned last, int flags)
         return libc.close_range(first, last, flags);
     quiet_begin(&quiet);
     for (int fd = (int)first; fd < end && (unsigned)fd <= last; fd++)
-        leave(fd);
+        entry_leave(fd);
     result = close_between(first, last, flags);
     for (int fd = (int)first; fd < end && (unsigned)fd <= last; fd++) {
         struct conn *conn = fdtable_get(fd);
@@ -112,22 +112,6 @@ void hook_closefrom(int first)
         libc.closefrom(first);
     else
         hook_close_range((unsigned)(first < 0 ? 0 : first), ~0u, 0);
-}
-
-/* stdio closes inside libc. */
-int hook_fclose(FILE *file)
-{
-    int fd = file ? fileno(file) : -1, result;
-    bool standard = stdio_is_ours(file);
-    struct conn *conn = NULL;
-    if (fd >= 0 && fdtable_get(fd)) {
-        fflush(file);
-        conn = leave(fd);
-    }
-    result = standard ? libc.close(fd) : libc.fclose(file); /* one of the standard streams is gone already */
-    if (conn)
-        conn_left(conn, fd, NULL);
-    return result;
 }
 
 /* ---- duplicates ---- */
@@ -160,7 +144,7 @@ int hook_dup(int fd)
 /* What stands at `to` will be closed by the kernel without a word; not where the call is going to fail. */
 static struct conn *make_way(int fd, int to)
 {
-    return libc.fcntl(fd, F_GETFD, 0) < 0 ? NULL : leave(to);
+    return libc.fcntl(fd, F_GETFD, 0) < 0 ? NULL : entry_leave(to);
 }
 
 int hook_dup2(int fd, int to)
@@ -193,6 +177,19 @@ int hook_dup3(int fd, int to, int flags)
     result = duplicated(fd, libc.dup3(fd, to, flags), old);
     quiet_end(&quiet);
     return result;
+}
+
+/* A copy of another process' descriptor, or of one of our own. */
+int hook_pidfd_getfd(int process, int target, unsigned flags)
+{
+    int fd = entry_new(libc.pidfd_getfd(process, target, flags)), saved = errno;
+    if (fd >= 0 && mesh_state != MESH_OFF && entry_may_change()) {
+        adopt_received(fd, true, start_service);
+        if (fdtable_get(fd))
+            stdio_follow(fd);
+    }
+    errno = saved;
+    return fd;
 }
 
 int hook_fcntl(int fd, int cmd, long arg)

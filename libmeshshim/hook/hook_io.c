@@ -136,6 +136,21 @@ ssize_t hook___recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
     OPERATE(fd, BUFFER(buf, n <= room ? n : room), 1, flags, false, libc.__recv_chk(fd, buf, n, room, flags));
 }
 
+/* libc reads and writes eight bytes, whatever it is. */
+int hook_eventfd_read(int fd, eventfd_t *value)
+{
+    if (!protected_conn(fd))
+        return libc.eventfd_read(fd, value);
+    return hook_read(fd, value, sizeof *value) == sizeof *value ? 0 : -1;
+}
+
+int hook_eventfd_write(int fd, eventfd_t value)
+{
+    if (!protected_conn(fd))
+        return libc.eventfd_write(fd, value);
+    return hook_write(fd, &value, sizeof value) == sizeof value ? 0 : -1;
+}
+
 /* A stream has no sender's address: the kernel gives a length of 0. */
 static ssize_t received(ssize_t result, socklen_t *len)
 {

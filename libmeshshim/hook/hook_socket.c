@@ -15,6 +15,7 @@
 #include "conn/stream.h"
 #include "hook/entry.h"
 #include "hook/start.h"
+#include "hook/stdio.h"
 
 static bool is_internet(int domain)
 {
@@ -30,7 +31,8 @@ int hook_socket(int domain, int type, int protocol)
     entry_new(fd);
     if (is_internet(domain) && (type & 0xf) == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP)) {
         quiet_begin(&quiet);
-        conn_new(fd, CONN_FRESH);
+        if (conn_new(fd, CONN_FRESH))
+            stdio_follow(fd);
         quiet_end(&quiet);
     }
     return fd;
@@ -179,6 +181,8 @@ static int accepted(int listener, int fd)
     result = accepting_take(listener, fd) == 0 ? fd : -EMFILE;
     if (result < 0)
         libc.close(fd);
+    else if (fdtable_get(fd))
+        stdio_follow(fd);
     quiet_end(&quiet);
     return (int)as_result(result);
 }

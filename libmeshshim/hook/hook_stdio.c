@@ -1,108 +1,86 @@
-/*
- * stdio on a protected connection. libc's own streams read and write by system calls that nothing can see, so fdopen gives a
- * stream whose reads and writes are the hooks (fopencookie), and dprintf formats first and writes then.
- */
+/* stdio on descriptors: opened, opened again, closed, and printed to without a stream. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/banned.h"
+#include "base/quiet.h"
 #include "hook/entry.h"
 #include "hook/stdio.h"
 
-static _Atomic bool any; /* a stream of ours exists, or did */
-
-/* The cookie is the descriptor itself. */
-static int of(void *cookie)
-{
-    return (int)(intptr_t)cookie;
-}
-
-static ssize_t stream_in(void *cookie, char *buffer, size_t n)
-{
-    return hook_read(of(cookie), buffer, n);
-}
-
-/* stdio takes 0 for an error, and would not come back for what is left. */
-static ssize_t stream_out(void *cookie, const char *buffer, size_t n)
-{
-    size_t done = 0;
-    while (done < n) {
-        ssize_t put = hook_write(of(cookie), buffer + done, n - done);
-        if (put <= 0)
-            break;
-        done += (size_t)put;
-    }
-    return (ssize_t)done;
-}
-
-static int stream_close(void *cookie)
-{
-    return hook_close(of(cookie));
-}
-
 FILE *hook_fdopen(int fd, const char *mode)
 {
-    static const cookie_io_functions_t functions = { stream_in, stream_out, NULL, stream_close };
-    struct conn *conn = fdtable_get(fd);
-    FILE *file;
+    const struct conn *conn = fdtable_get(fd);
     if (!conn || conn_state(conn) == CONN_LISTENING)
         return libc.fdopen(fd, mode);
-    file = fopencookie((void *)(intptr_t)fd, mode, functions);
-    if (file) {
-        file->_fileno = fd; /* fileno(3) still answers */
-        atomic_store(&any, true);
+    return stdio_open(fd, mode);
+}
+
+/* stdio closes inside libc. */
+int hook_fclose(FILE *file)
+{
+    int fd = file ? fileno(file) : -1, flushed, closed;
+    struct quiet quiet;
+    struct conn *conn;
+    if (fd < 0 || !fdtable_get(fd))
+        return libc.fclose(stdio_forget(file));
+    flushed = libc.fflush(stdio_of(file));
+    quiet_begin(&quiet);
+    conn = entry_leave(fd);
+    closed = libc.fclose(stdio_forget(file));
+    if (conn)
+        conn_left(conn, fd, NULL);
+    quiet_end(&quiet);
+    return flushed ? flushed : closed;
+}
+
+/* The number stays, but leads to the file. A stream that we have made is turned into one that libc takes for a file's. */
+static FILE *open_again(const char *path, const char *mode, FILE *file,
+                        FILE *real(const char *, const char *, FILE *))
+{
+    int fd = fileno(file);
+    struct conn *conn;
+    FILE *result;
+    bool made;
+    if (fd < 0 || !fdtable_get(fd)) {
+        result = real(path, mode, stdio_forget(file));
+        if (fd < 0 && result)
+            entry_new(fileno(result));
+        return result;
     }
-    return file;
+    libc.fflush(stdio_of(file));
+    conn = entry_leave(fd);
+    file = stdio_forget(file);
+    made = !stdio_is_file(file);
+    if (made)
+        stdio_make_file(file);
+    result = real(path, mode, file);
+    if (made && result)
+        result->_mode = -1; /* it has no room for wide characters */
+    if (conn)
+        conn_left(conn, fd, NULL);
+    return result;
 }
 
-/* ---- stdin, stdout, stderr ---- */
-
-static FILE *own[3], *ours[3];
-
-static FILE **standard(int fd)
+FILE *hook_freopen(const char *path, const char *mode, FILE *file)
 {
-    FILE **const streams[] = { &stdin, &stdout, &stderr };
-    return streams[fd];
+    return open_again(path, mode, file, libc.freopen);
 }
 
-void stdio_follow(int fd)
+FILE *hook_freopen64(const char *path, const char *mode, FILE *file)
 {
-    static const cookie_io_functions_t functions = { stream_in, stream_out, NULL, NULL };
-    FILE *file;
-    if (fd < 0 || fd > 2 || ours[fd])
-        return;
-    file = fopencookie((void *)(intptr_t)fd, fd == 0 ? "r" : "w", functions);
-    if (!file)
-        return;
-    file->_fileno = fd;
-    if (fd == 2)
-        setvbuf(file, NULL, _IONBF, 0);
-    own[fd] = *standard(fd);
-    ours[fd] = file;
-    *standard(fd) = file;
-    atomic_store(&any, true);
+    return open_again(path, mode, file, libc.freopen64);
 }
 
-void stdio_leave(int fd)
+static bool put_all(int fd, const char *text, size_t n)
 {
-    FILE *file = fd >= 0 && fd <= 2 ? ours[fd] : NULL;
-    if (!file)
-        return;
-    ours[fd] = NULL;
-    if (*standard(fd) == file)
-        *standard(fd) = own[fd];
-    libc.fclose(file); /* flushes; the descriptor is not the stream's to close */
-}
-
-bool stdio_is_ours(const FILE *file)
-{
-    return file && (file == ours[0] || file == ours[1] || file == ours[2]);
-}
-
-void stdio_flush(void)
-{
-    if (atomic_load(&any))
-        fflush(NULL);
+    while (n) {
+        ssize_t put = hook_write(fd, text, n);
+        if (put <= 0)
+            return false;
+        text += put;
+        n -= (size_t)put;
+    }
+    return true;
 }
 
 static int print_to(int fd, const char *format, va_list args)
@@ -110,7 +88,7 @@ static int print_to(int fd, const char *format, va_list args)
     char *text = NULL;
     int n = vasprintf(&text, format, args);
     if (n > 0)
-        n = (int)stream_out((void *)(intptr_t)fd, text, (size_t)n) == n ? n : -1;
+        n = put_all(fd, text, (size_t)n) ? n : -1;
     free(text);
     return n;
 }

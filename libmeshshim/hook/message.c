@@ -9,6 +9,7 @@
 #include "conn/mesh.h"
 #include "hook/entry.h"
 #include "hook/start.h"
+#include "hook/stdio.h"
 
 /* Calls `each` for every descriptor in the message; stops, and returns it, at a result that is not 0. */
 static int each_descriptor(const struct msghdr *msg, int (*each)(int fd, int context), int context)
@@ -30,10 +31,10 @@ static int each_descriptor(const struct msghdr *msg, int (*each)(int fd, int con
 
 static int receive_one(int fd, int peeked)
 {
-    struct conn *stale = fdtable_get(fd);
-    if (stale) /* a number that is new cannot lead to what it once led to */
-        conn_drop_fd(stale, fd);
+    entry_new(fd);
     adopt_received(fd, peeked, start_service);
+    if (fdtable_get(fd))
+        stdio_follow(fd);
     return 0;
 }
 
