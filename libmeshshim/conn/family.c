@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/banned.h"
 #include "base/libc.h"
@@ -118,8 +119,8 @@ bool family_join(int inherited)
     struct stat st;
     const struct family *theirs;
     int seals = libc.fcntl(inherited, F_GET_SEALS, 0);
-    if (seals < 0 || (seals & SEALS) != SEALS || fstat(inherited, &st) != 0 || st.st_size < (off_t)SEGMENT ||
-        (uint64_t)st.st_size > MOST || (uint64_t)st.st_size % SEGMENT)
+    if (seals < 0 || (seals & SEALS) != SEALS || fstat(inherited, &st) != 0 || st.st_uid != geteuid() ||
+        st.st_size < (off_t)SEGMENT || (uint64_t)st.st_size > MOST || (uint64_t)st.st_size % SEGMENT)
         return false;
     theirs = (void *)map(inherited, 0, SEGMENT);
     if (!theirs)

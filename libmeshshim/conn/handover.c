@@ -99,6 +99,13 @@ static void say_goodbye(struct conn *conn, void *unused)
     }
 }
 
+static void say_refused(void)
+{
+    log_error(
+        "a program that cannot be meshed is started: it does not get the connections of the mesh, for it "
+        "would write to them in the clear (meshctl check PROGRAM tells why)");
+}
+
 void handover_exec(struct handover *h, bool meshable)
 {
     struct survey found = { .meshable = meshable };
@@ -107,9 +114,7 @@ void handover_exec(struct handover *h, bool meshable)
         conn_each(finish_handshake, &h->borrowed);
     openfds_each(survey_one, &found);
     if (found.refused)
-        log_error(
-            "a program that cannot be meshed is started: it does not get the connections of the mesh, for it "
-            "would write to them in the clear (meshctl check PROGRAM tells why)");
+        say_refused();
     pass(h, meshable && (found.connection || found.channel));
     if (!h->borrowed)
         conn_each(say_goodbye, NULL);
@@ -186,6 +191,8 @@ void handover_spawn(struct handover *h, bool meshable)
     pass(h, meshable && (held.any || channel));
     if (!meshable && held.any)
         openfds_each(hide_one, h);
+    if (h->hidden_count)
+        say_refused();
     if (!h->passed)
         return;
     h->slot = held.slot = slots_reserve_spawned();

@@ -148,8 +148,13 @@ int writing_commit(struct writing *w, size_t put, const struct iov *batch)
 static void commit_sleeper(struct writing *w)
 {
     struct sending *tx = w->tx;
-    uint64_t put = writing_taken(w->fd) - tx->taken;
-    tx->taken += put;
+    uint64_t taken = writing_taken(w->fd), put = taken - tx->taken;
+    if (taken == 0) {
+        tx->error =
+            ECONNRESET; /* what the kernel has may not be sealed once more, and nobody knows what it has */
+        return;
+    }
+    tx->taken = taken;
     if (tx->residue_length > 0 && put <= tx->residue_length) {
         tx->residue_at += (uint32_t)put;
         tx->residue_length -= (uint32_t)put;

@@ -29,5 +29,5 @@ uint64_t writing_taken(int fd)
         libc.ioctl(fd, SIOCOUTQ, (long)&queued);
         after = acknowledged(fd);
     } while (before != after);
-    return after + (uint64_t)queued;
+    return after ? after + (uint64_t)queued : 0;
 }

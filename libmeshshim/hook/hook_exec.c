@@ -43,22 +43,35 @@ static bool search(const char *name, char out[PATH_MAX])
     }
 }
 
-/* Will the new image load this library? What cannot be found or read is for the kernel to refuse. */
-static bool is_meshable(const struct start *start)
+enum prospect {
+    STARTS_NOT, /* for the kernel to refuse, so nothing ends here */
+    STARTS_PLAIN,
+    STARTS_MESHED
+};
+
+static bool is_refused(const char *path)
+{
+    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0 &&
+           (errno == ENOENT || errno == EACCES || errno == ENOTDIR);
+}
+
+/* Will the new image load this library? What may be executed but not read could be anything. */
+static enum prospect prospect_of(const struct start *start)
 {
     char path[PATH_MAX];
-    enum program_kind kind;
     if (start->path && start->searched) {
         if (!search(start->path, path))
-            return true;
+            return STARTS_NOT;
     } else if (start->path && (start->path[0] == '/' || start->directory == AT_FDCWD)) {
+        if (is_refused(start->path))
+            return STARTS_NOT;
         snprintf(path, sizeof path, "%s", start->path);
     } else {
         snprintf(path, sizeof path, "/proc/self/fd/%d%s%s", start->directory,
                  start->path && *start->path ? "/" : "", start->path ? start->path : "");
     }
-    kind = preload_reaches(start->envp) ? program_look(path) : PROGRAM_FOREIGN;
-    return kind == PROGRAM_DYNAMIC || kind == PROGRAM_UNKNOWN;
+    return preload_reaches(start->envp) && program_look(path) == PROGRAM_DYNAMIC ? STARTS_MESHED
+                                                                                 : STARTS_PLAIN;
 }
 
 static int execute(const struct start *start)
@@ -77,18 +90,18 @@ static int exec(const struct start *start)
     struct preload preload;
     struct handover handover;
     struct start meshed;
-    bool matters;
+    enum prospect prospect;
     int error;
     if (mesh_state == MESH_OFF || (start->path && is_nowhere(start->path)))
         return execute(start);
     meshed = *start;
     meshed.envp = preload_environment(&preload, start->envp);
-    matters = handover_matters();
-    if (matters)
-        handover_exec(&handover, is_meshable(&meshed));
+    prospect = handover_matters() ? prospect_of(&meshed) : STARTS_NOT;
+    if (prospect != STARTS_NOT)
+        handover_exec(&handover, prospect == STARTS_MESHED);
     execute(&meshed);
     error = errno;
-    if (matters)
+    if (prospect != STARTS_NOT)
         handover_stay(&handover);
     preload_free(&preload);
     return (int)as_result(-error);
@@ -206,7 +219,7 @@ static int spawn(spawn_call *call, bool searched, pid_t *pid, const char *path,
     if (mesh_state == MESH_OFF || is_nowhere(path))
         return call(pid, path, actions, attributes, argv, envp);
     meshed = preload_environment(&preload, envp);
-    meshable = is_meshable(&(struct start){ path, AT_FDCWD, 0, searched, argv, meshed });
+    meshable = prospect_of(&(struct start){ path, AT_FDCWD, 0, searched, argv, meshed }) != STARTS_PLAIN;
     handover_spawn(&handover, meshable);
     if (!meshable && spawn_actions_pass(actions)) {
         log_error("%s cannot be meshed and is not started, for a connection of the mesh is to be its "
@@ -236,13 +249,19 @@ int hook_posix_spawnp(pid_t *pid, const char *path, const posix_spawn_file_actio
     return spawn(libc.posix_spawnp, true, pid, path, actions, attributes, argv, envp);
 }
 
+/* libc starts it with the environment as it is now. */
+static bool is_shell_meshable(void)
+{
+    return prospect_of(&(struct start){ "/bin/sh", AT_FDCWD, 0, false, NULL, environ }) != STARTS_PLAIN;
+}
+
 int hook_system(const char *command)
 {
     struct handover handover;
     int result;
     if (mesh_state == MESH_OFF || !command)
         return libc.system(command);
-    handover_spawn(&handover, true);
+    handover_spawn(&handover, is_shell_meshable());
     result = libc.system(command);
     handover_spawned(&handover, -1); /* it has ended */
     return result;
@@ -254,7 +273,7 @@ FILE *hook_popen(const char *command, const char *mode)
     FILE *file;
     if (mesh_state == MESH_OFF)
         return libc.popen(command, mode);
-    handover_spawn(&handover, true);
+    handover_spawn(&handover, is_shell_meshable());
     file = libc.popen(command, mode);
     handover_spawned(&handover, file ? 0 : -1);
     return file;

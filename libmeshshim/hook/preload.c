@@ -2,6 +2,8 @@
 #include "hook/preload.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,9 +87,29 @@ static bool has_preload(char *const envp[])
     return !preloaded || (list && names_us(list));
 }
 
-bool preload_reaches(char *const envp[])
+/* The loader passes over what it does not find, in a chroot for example, or what this user cannot read. */
+static bool is_there(const char *list)
+{
+    char path[PATH_MAX];
+    while (*list) {
+        size_t n = strcspn(list, ": ");
+        if (snprintf(path, sizeof path, "%.*s", (int)n, list) < PATH_MAX && names_us(path))
+            return !strchr(path, '/') || strchr(path, '$') ||
+                   faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0;
+        list += n + (list[n] != '\0');
+    }
+    return false;
+}
+
+static bool is_complete(char *const envp[])
 {
     return has_preload(envp) && has_config(envp) && !is_disabled(envp);
+}
+
+bool preload_reaches(char *const envp[])
+{
+    return is_complete(envp) &&
+           (!preloaded || is_there(find(envp, PRELOAD, sizeof PRELOAD - 1) + sizeof PRELOAD - 1));
 }
 
 static bool is_wanted(void)
@@ -125,7 +147,7 @@ char **preload_environment(struct preload *preload, char *const envp[])
     size_t n = 0, room = count(envp) + remembered_count + 2;
     preload->list = NULL;
     preload->text = NULL;
-    if (preload_reaches(envp) || is_disabled(envp) || !is_wanted())
+    if (is_complete(envp) || is_disabled(envp) || !is_wanted())
         return (char **)(uintptr_t)envp;
     if (room > PRELOAD_ROOM)
         out = preload->list = malloc(room * sizeof *out);

@@ -80,6 +80,24 @@ elif way == "system":  # the shell's child talks, then this process does
     end = connection.fileno()
     os.system(f"echo 'the shell speaks' >&{end}; head -c 8 <&{end} >&{end}")
     connection.sendall(b"\nand we again\n")
+elif way in ("cleared", "disabled-shell"):  # libc starts the shell, with the environment as it is
+    connection.recv(3)
+    connection.set_inheritable(True)
+    if way == "cleared":
+        os.unsetenv("LD_PRELOAD")
+    else:
+        os.putenv("MESHSHIM_DISABLE", "1")
+    os.system(f"echo two >&{connection.fileno()}")
+elif way == "moved":  # the new image's loader does not find the library
+    connection.recv(3)
+    os.unlink(os.environ["LD_PRELOAD"].split()[-1])
+    become(connection)
+elif way == "failing":  # exec fails, and the connection goes on
+    try:
+        os.execv("/nowhere/to/be/found", ["it"])
+    except OSError as error:
+        connection.sendall(error.strerror.encode() + b"\n")
+    connection.sendall(connection.recv(11))
 elif way == "stranger":  # a process that does not share the keys
     connection.recv(3)
     there = socket.socket(socket.AF_UNIX)
@@ -94,6 +112,11 @@ elif way == "replace":  # exec closes the connection: its end is clean
     connection.sendall(b"the end\n")
     os.execv("/bin/true", ["true"])
 elif way == "user":  # the program runs as somebody else
+    os.setgid(65534)
+    os.setuid(65534)
+    become(connection)
+elif way == "unreadable":  # and may execute the program, but not look into it
+    connection.recv(3)
     os.setgid(65534)
     os.setuid(65534)
     become(connection)

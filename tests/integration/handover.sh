@@ -51,6 +51,9 @@ goes_on system "the shell speaks
 twothree
 and we again"
 
+goes_on failing "No such file or directory
+onetwothree"
+
 # ---- exec as the end of a connection ----
 serve replace
 say "" && check "handover: exec closes what is close-on-exec, with a goodbye" "the end"
@@ -102,6 +105,13 @@ told "a static program, spawned" "cannot be meshed and is not started"
 goes_nowhere "a static program, spawned with what is inheritable" inheritable "$work/static"
 goes_nowhere "a program that is to have no mesh" disabled
 goes_nowhere "an exec that nobody sees" raw
+goes_nowhere "a shell without the library" cleared
+told "a shell without the library" "cannot be meshed"
+goes_nowhere "a shell that is to have no mesh" disabled-shell
+mkdir "$work/copy"
+cp "$B/libmeshshim.so" "$work/copy/"
+mesh_preload=${mesh_preload/"$B/libmeshshim.so"/"$work/copy/libmeshshim.so"} goes_nowhere "a library that is not there any more" moved
+told "a library that is not there any more" "cannot be meshed"
 
 "$python" - "$work/stranger" <<'PY' >"$work/stranger.log" 2>&1 &
 import socket, sys
@@ -140,6 +150,8 @@ if [ "$(id -u)" -eq 0 ]; then
     : >"$work/mesh.log"
     chmod 666 "$work/mesh.log"
     goes_on user onetwothree
+    chmod 111 "$work/static"
+    goes_nowhere "a program that may be executed but not read" unreadable "$work/static"
 else
     echo "skip handover: user: only root can become somebody else"
 fi

@@ -21,6 +21,7 @@
 #include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -286,5 +287,51 @@ void script_stale_number_is_accepted(struct side *s)
     if (!s->client)
         say("the same number: %d", second == first);
     talk_over(s, second);
+    meet(s);
+}
+
+static int received(int channel)
+{
+    char byte, control[CMSG_SPACE(sizeof(int))];
+    struct iovec one = { &byte, 1 };
+    struct msghdr m = {
+        .msg_iov = &one, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
+    };
+    int fd;
+    if (recvmsg(channel, &m, 0) != 1 || !CMSG_FIRSTHDR(&m))
+        fail("recvmsg");
+    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof fd);
+    return fd;
+}
+
+static void sent(int channel, int fd)
+{
+    char byte = 'x', control[CMSG_SPACE(sizeof(int))] = { 0 };
+    struct iovec one = { &byte, 1 };
+    struct msghdr m = {
+        .msg_iov = &one, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
+    };
+    *CMSG_FIRSTHDR(&m) = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof fd),
+                                           .cmsg_level = SOL_SOCKET,
+                                           .cmsg_type = SCM_RIGHTS };
+    memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &fd, sizeof fd);
+    if (sendmsg(channel, &m, 0) != 1)
+        fail("sendmsg");
+}
+
+void script_stale_number_is_received(struct side *s)
+{
+    int fd = connected(s), channel[2], pair[2], other;
+    if (s->client) {
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, channel) || socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+            fail("socketpair");
+        sent(channel[0], pair[0]);
+        unseen_close(fd);
+        other = received(channel[1]);
+        say("the same number: %d", other == fd);
+        say_recv(pair[1], 100, MSG_DONTWAIT);
+        say_send(other, "to the pair", 0);
+        say_recv(pair[1], 100, 0);
+    }
     meet(s);
 }
