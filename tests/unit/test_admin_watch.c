@@ -27,9 +27,13 @@ static bool reloaded(int timeout_ms)
     return sem_timedwait(&reload_seen, &until) == 0;
 }
 
-/* The thread is ready to notice once it answers: it starts to watch before it serves. */
+/*
+ * The thread is ready to notice once it answers: it starts to watch before it serves. Its directory is there by then, for
+ * making it would be a change beside the file.
+ */
 static void begin_watching(void)
 {
+    CHECK(mkdir(dir, 0700) == 0);
     CHECK(begin() == 0);
     CHECK(GET("/healthz") == 200);
 }
