@@ -6,7 +6,7 @@
 
 #include "base/banned.h"
 #include "conn/fdtable.h"
-#include "conn/pending.h"
+#include "conn/pending_parts.h"
 #include "conn/side.h"
 #include "conn/slots.h"
 #include "conn/stream.h"
@@ -205,7 +205,20 @@ static void wait_for_calls(struct conn *conn)
         lock_release(&shared->rx.lock);
 }
 
-static bool leave(struct conn *conn, int fd, bool say_goodbye)
+/* Of the last one. It may have waited all the time, and another process have done everything, from the handshake on. */
+static void say_goodbye(struct conn *conn, int fd)
+{
+    if (conn_state(conn) != CONN_OPEN) {
+        if (!atomic_load_explicit(&conn->shared->established, memory_order_acquire))
+            return;
+        settle_count(conn, false);
+        atomic_store_explicit(&conn->state, CONN_OPEN, memory_order_release);
+    }
+    stream_finish(conn, fd);
+    stream_drain_control(conn, fd);
+}
+
+static bool leave(struct conn *conn, int fd, bool goodbye)
 {
     int saved = errno;
     if (!fdtable_leave(fd, conn))
@@ -220,10 +233,8 @@ static bool leave(struct conn *conn, int fd, bool say_goodbye)
     }
     pending_abandon(conn);
     conn->last = conn->shared && shared_leave(conn->shared);
-    if (conn->last && say_goodbye && conn_state(conn) == CONN_OPEN) {
-        stream_finish(conn, fd);
-        stream_drain_control(conn, fd);
-    }
+    if (conn->last && goodbye)
+        say_goodbye(conn, fd);
     errno = saved;
     return true;
 }
@@ -344,12 +355,10 @@ void conn_goodbye_all(void)
     for (uint32_t i = 0; i < n; i++) {
         struct conn *conn = conn_at(i);
         int fd = atomic_load(&conn->fd);
-        if (conn_state(conn) != CONN_OPEN || fdtable_get(fd) != conn)
+        if ((conn_state(conn) != CONN_OPEN && !conn_is_pending(conn)) || fdtable_get(fd) != conn)
             continue;
-        if (shared_leave(conn->shared)) {
-            stream_finish(conn, fd);
-            stream_drain_control(conn, fd);
-        }
+        if (shared_leave(conn->shared))
+            say_goodbye(conn, fd);
         if (conn->series)
             stats_connection_closed(conn->series);
         conn->series = NULL;

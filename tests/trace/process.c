@@ -93,6 +93,64 @@ void script_fork_before_first_byte(struct side *s)
     meet(s);
 }
 
+static void serve_and_close(int fd)
+{
+    say_recv(fd, 100, 0);
+    say_send(fd, "welcome", 0);
+    close(fd);
+    end_child();
+}
+
+static void ask_until_end(struct side *s)
+{
+    int fd = tcp_socket(0);
+    said("connect", connect(fd, (struct sockaddr *)&s->address, sizeof s->address));
+    say_send(fd, "hello", 0);
+    say_recv(fd, 100, 0);
+    meet(s);
+    say_recv(fd, 100, 0);
+    meet(s);
+}
+
+/* The child does everything and ends before its parent closes what it has never used: that is the end. */
+void script_fork_child_first(struct side *s)
+{
+    if (s->client) {
+        ask_until_end(s);
+    } else {
+        int fd = accepted(s);
+        pid_t child = fork();
+        if (child == 0)
+            serve_and_close(fd);
+        finish(child);
+        meet(s);
+        say_close(fd);
+        meet(s);
+    }
+}
+
+/* The same, where the parent does not close, but ends. */
+void script_fork_child_first_exit(struct side *s)
+{
+    if (s->client) {
+        ask_until_end(s);
+    } else {
+        int fd = accepted(s);
+        pid_t parent = fork();
+        if (parent == 0) {
+            pid_t child = fork();
+            if (child == 0)
+                serve_and_close(fd);
+            finish(child);
+            end_child();
+        }
+        close(fd);
+        finish(parent);
+        meet(s);
+        meet(s);
+    }
+}
+
 /* Parent and child write in turn; the reader sees one stream. */
 void script_fork_in_turn(struct side *s)
 {
