@@ -27,5 +27,6 @@ beside() {
 try "node: cluster, the primary accepts and passes connections on" proved_pair round-robin clients-of-two
 try "node: cluster, each worker accepts for itself" proved_pair none clients
 try "node: child.send passes connections to a child" proved_pair send clients-of-child
+try "node: a shell and cat on each connection" proved_pair spawn clients-of-child
 try "node: cluster and child.send, loaded but for other ports" beside
 [ "$failures" -eq 0 ]

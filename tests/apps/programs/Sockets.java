@@ -146,6 +146,12 @@ public class Sockets {
                 throw new IllegalStateException("read returned although nothing was sent");
             } catch (SocketTimeoutException expected) {
             }
+            // A program that is started meanwhile, by a helper that closes whatever is open, takes nothing away.
+            Process other = new ProcessBuilder("/bin/cat").start();
+            try (OutputStream words = other.getOutputStream()) {
+                words.write("from cat".getBytes());
+            }
+            check(new String(other.getInputStream().readAllBytes()).equals("from cat") && other.waitFor() == 0, "cat");
             socket.setSoTimeout(PATIENCE * 1000);
             socket.getOutputStream().write("still here".getBytes());
             check(new String(socket.getInputStream().readNBytes(10)).equals("still here"), "after a time-out");

@@ -42,7 +42,7 @@ async function clients(atLeast) {
     assert.ok(pids.size >= atLeast && pids.size <= 2, `${pids.size} processes answered`);
 }
 
-// The parent accepts; a forked child, or the parent after it has read a line itself, talks.
+// The parent accepts, a forked child talks.
 function sends() {
     const child = child_process.fork(__filename, ['child', port]);
     net.createServer({ pauseOnConnect: true }, socket => child.send('take', socket)).listen(port, host);
@@ -54,6 +54,15 @@ function takes() {
         socket.pipe(socket);
         socket.resume();
     });
+}
+
+// Each connection becomes the standard input and output of a program.
+function starts() {
+    function cat(socket) {
+        child_process.spawn('/bin/sh', ['-c', 'echo from $$; exec /bin/cat'], { stdio: [socket, socket, 'inherit'] });
+        socket.destroy();
+    }
+    net.createServer({ pauseOnConnect: true }, cat).listen(port, host);
 }
 
 function sent() {
@@ -75,6 +84,7 @@ const modes = {
     clients: () => clients(1),
     send: sends,
     child: takes,
+    spawn: starts,
     'clients-of-child': () => Promise.all([sent(), sent(), sent()]),
 };
 const running = modes[mode]();

@@ -90,6 +90,7 @@ sub select_server {
 sub select_client {
     my ($size, $count) = @arguments;
     my %open = map { my $s = connection(); $s => { socket => $s, data => data($size), got => '' } } 1 .. $count;
+    die "a program that is started meanwhile\n" if `echo from a shell` ne "from a shell\n";
     my $select = IO::Select->new(map { $_->{socket} } values %open);
     send($_->{socket}, $_->{data}, 0) == $size || die "send: $!" for values %open;
     while ($select->count) {

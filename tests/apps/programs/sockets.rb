@@ -105,6 +105,7 @@ def lines_client
       abort 'a line that nobody sent'
     rescue Timeout::Error
     end
+    check `echo from a shell`.chomp == 'from a shell', 'a program that is started meanwhile'
     socket.write 'still here'
     socket.flush
     check socket.recv(5, Socket::MSG_PEEK) == 'still', 'a look'

@@ -2,6 +2,7 @@
 use std::env;
 use std::io::{self, BufRead, BufReader, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -71,6 +72,9 @@ fn details(address: SocketAddr) {
     let error = stream.peek(&mut look).expect_err("a peek at nothing");
     assert!(error.kind() == ErrorKind::WouldBlock && start.elapsed() >= Duration::from_millis(150));
     stream.set_read_timeout(Some(PATIENCE)).expect("set_read_timeout");
+    // A program that is started meanwhile takes nothing away.
+    let other = Command::new("/bin/echo").arg("from echo").output().expect("echo");
+    assert_eq!(other.stdout, b"from echo\n");
     let slices = [IoSlice::new(b"hello\n"), IoSlice::new(b"there\n")];
     assert_eq!(stream.write_vectored(&slices).expect("write_vectored"), 12);
     assert_eq!(stream.peek(&mut look).expect("peek"), 5);

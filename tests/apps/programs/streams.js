@@ -1,6 +1,6 @@
 // node's net module, each way a mode: node streams.js MODE PORT [ARGUMENT…].
 'use strict';
-const net = require('net'), crypto = require('crypto'), assert = require('assert'), stream = require('stream');
+const net = require('net'), crypto = require('crypto'), assert = require('assert'), child_process = require('child_process'), stream = require('stream');
 const [mode, port, size = 0, count = 1] = [process.argv[2], ...process.argv.slice(3).map(Number)];
 const host = '127.0.0.1';
 
@@ -87,7 +87,11 @@ const modes = {
     'timeout-client': () => new Promise((done, failed) => {
         const socket = net.connect({ port, host });
         socket.setNoDelay(true).setKeepAlive(true, 1000).setTimeout(100);
-        socket.once('timeout', () => socket.setTimeout(0).write('still here'));
+        socket.once('timeout', () => {
+            // A program that is started meanwhile takes nothing away.
+            assert.strictEqual(child_process.execFileSync('/bin/cat', { input: 'from cat' }).toString(), 'from cat');
+            socket.setTimeout(0).write('still here');
+        });
         socket.once('data', data => {
             assert.strictEqual(data.toString(), 'still here');
             socket.destroy();
