@@ -233,11 +233,19 @@ size_t pending_keep_early(struct conn *conn, struct iov *in)
     return n;
 }
 
-void pending_hold(struct conn *conn)
+bool pending_is_writable(const struct conn *conn)
+{
+    const struct pending *p = conn->pending;
+    return p && p->graced && !p->full && conn_is_pending(conn);
+}
+
+void pending_hold(struct conn *conn, bool sending)
 {
     struct quiet quiet;
     if (!steps_enter(conn, &quiet))
         return;
+    if (conn->pending && sending)
+        conn->pending->full = true;
     if (conn->pending && !conn->pending->held) {
         conn->pending->held = true;
         readiness_hide(conn);

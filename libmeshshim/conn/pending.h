@@ -50,6 +50,7 @@ struct pending {
     bool wants_write;
     bool held;       /* the program is not shown the kernel's readiness */
     bool graced;     /* connect has succeeded in the program's eyes; the proof comes before the first byte */
+    bool full;       /* a send was told EAGAIN: it is not writable again before the proof */
     bool is_self;    /* the listener is this very process: no grace */
     bool shut_write; /* the program has shut writing down: done after the handshake */
     int64_t deadline_ms, grace_ms;
@@ -84,8 +85,8 @@ void pending_wants_to_speak(struct conn *conn);
  * kept; 0: not now, or no more room.
  */
 size_t pending_keep_early(struct conn *conn, struct iov *in);
-/* The program was told EAGAIN: from here on it must not be woken for the handshake's own readiness. */
-void pending_hold(struct conn *conn);
+/* The program was told EAGAIN (a send, or something else): from here on it must not be woken for the handshake's own readiness. */
+void pending_hold(struct conn *conn, bool sending);
 /* The same for at most `ms`, then -EAGAIN. */
 int pending_wait_for(struct conn *conn, int fd, int64_t ms);
 /* A descriptor that leads to `conn`, but is not the last one, is about to be closed. */
@@ -100,6 +101,8 @@ int64_t pending_expire(int64_t now_ms);
  */
 void pending_await(struct conn *conn);
 void pending_awake(void *conn); /* also for undo_begin */
+/* In the grace connect has succeeded: it is writable as often as the program asks, until a send says otherwise. */
+bool pending_is_writable(const struct conn *conn);
 /* How long such a poll may last: a call on the very same connection, or a deadline, may settle it in another thread none the less. */
 enum { PENDING_SLEEP_MS = 100 };
 /* Drives every pending connection that no other thread is driving. */

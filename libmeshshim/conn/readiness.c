@@ -188,12 +188,6 @@ static const struct pending *pending_at(int fd, struct conn **found)
     return conn && conn_is_pending(conn) ? conn->pending : NULL;
 }
 
-static bool is_hidden(int fd, struct conn **found)
-{
-    const struct pending *p = pending_at(fd, found);
-    return p && p->held;
-}
-
 bool readiness_concerns(const struct pollfd *fds, nfds_t n)
 {
     struct conn *conn;
@@ -239,7 +233,7 @@ static bool await_one(struct question *q, int fd, struct conn *conn)
         return true;
     q->awaited[q->awaited_count++] = conn;
     pending_await(conn);
-    return is_hidden(fd, &conn);
+    return pending_at(fd, &conn) != NULL;
 }
 
 static void awake_all(void *question)
@@ -249,7 +243,13 @@ static void awake_all(void *question)
         pending_awake(q->awaited[--q->awaited_count]);
 }
 
-/* What to ask the kernel: for a hidden connection the handshake's wish, else the program's own. True: one is hidden. */
+/* What a program that polls a pending connection is shown none the less. */
+static short shown(const struct pollfd *own, const struct conn *conn)
+{
+    return pending_is_writable(conn) ? (short)(own->events & (POLLOUT | POLLWRNORM)) : 0;
+}
+
+/* What to ask the kernel: for a pending connection the handshake's wish, else the program's own. True: one is pending. */
 static bool translate(struct question *q, const struct pollfd *fds)
 {
     struct conn *conn;
@@ -257,11 +257,11 @@ static bool translate(struct question *q, const struct pollfd *fds)
     for (nfds_t i = 0; i < q->n; i++) {
         q->ask[i] = fds[i];
         q->ask[i].revents = 0;
-        q->hidden[i] = is_hidden(fds[i].fd, &conn) && await_one(q, fds[i].fd, conn);
+        q->hidden[i] = pending_at(fds[i].fd, &conn) && await_one(q, fds[i].fd, conn);
         if (!q->hidden[i])
             continue;
         any = true;
-        q->ask[i].events = pending_wants(conn);
+        q->ask[i].events = (short)(pending_wants(conn) | shown(&fds[i], conn));
         if (q->ask[i].events == 0)
             q->ask[i].fd = -1;
     }
@@ -270,17 +270,17 @@ static bool translate(struct question *q, const struct pollfd *fds)
 }
 
 /*
- * One that was hidden when the kernel was asked: whatever came was for the handshake. Settled just now, by this thread or another, or
+ * One that was pending when the kernel was asked: whatever came was for the handshake. Settled just now, by this thread or another, or
  * by the time, its own readiness counts from here on.
  */
 static short uncover(const struct pollfd *own, short came)
 {
     struct pollfd now = *own;
     struct conn *conn;
-    if (is_hidden(own->fd, &conn) && came)
+    if (pending_at(own->fd, &conn) && came)
         pending_drive(conn);
-    if (is_hidden(own->fd, &conn))
-        return 0;
+    if (pending_at(own->fd, &conn))
+        return shown(own, conn);
     now.revents = 0;
     libc.poll(&now, 1, 0);
     if (conn && conn_state(conn) == CONN_FAILED && conn->shared && conn->shared->inbound)
@@ -294,12 +294,11 @@ static int collect(const struct question *q, struct pollfd *fds)
     int ready = 0;
     for (nfds_t i = 0; i < q->n; i++) {
         struct conn *conn;
-        bool hidden = q->hidden[i] || is_hidden(fds[i].fd, &conn);
+        bool hidden = q->hidden[i] || pending_at(fds[i].fd, &conn);
         fds[i].revents = hidden ? uncover(&fds[i], q->ask[i].revents) : q->ask[i].revents;
         ready += fds[i].revents != 0;
         if (fds[i].revents && pending_at(fds[i].fd, &conn))
-            pending_hold(
-                conn); /* in the grace: that it is connected is said once, then it waits for the proof */
+            pending_hold(conn, false); /* in the grace: not to be woken for the handshake's own readiness */
     }
     return ready;
 }

@@ -43,7 +43,7 @@ int entry_establish(struct conn *conn, int fd, int flags, bool to_send, bool *en
             pending_drive_others(conn); /* the other end may be on this very thread */
         if (conn_state(conn) == CONN_OPEN)
             return 0;
-        pending_hold(conn);
+        pending_hold(conn, to_send);
         return -EAGAIN;
     }
 }

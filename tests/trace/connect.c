@@ -70,6 +70,26 @@ void script_connect_nonblocking_before_accept(struct side *s)
     }
 }
 
+/* However often it asks (curl does twice), and whatever it does in between: writable is writable. */
+void script_connect_polled_again_before_accept(struct side *s)
+{
+    if (s->client) {
+        int fd = tcp_socket(SOCK_NONBLOCK);
+        say_connect(fd, &s->address);
+        say_poll(fd, POLLOUT, SOON);
+        say_poll(fd, POLLOUT, 0);
+        say_poll(fd, POLLIN | POLLOUT, SOON);
+        say_poll(fd, POLLIN, NOTHING);
+        say_recv(fd, 10, 0);
+        say_poll(fd, POLLIN | POLLOUT, SOON);
+        meet(s);
+        ask_one(s, fd);
+    } else {
+        meet(s);
+        serve_one(s);
+    }
+}
+
 void script_connect_epoll_before_accept(struct side *s)
 {
     if (s->client) {
