@@ -1,0 +1,442 @@
+/* fork by every name, at awkward moments. */
+#include "trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "scripts.h"
+
+static void finish(pid_t child)
+{
+    int status = -1;
+    waitpid(child, &status, 0);
+    if (WIFSIGNALED(status))
+        say("the child was killed by %s", sigabbrev_np(WTERMSIG(status)));
+    else
+        say("the child ended with %d", WEXITSTATUS(status));
+}
+
+static pid_t by_clone(void)
+{
+    return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+/* Each speaks, first the child, then the parent; both end. */
+static void fork_by(struct side *s, pid_t (*make)(void))
+{
+    int fd = connected(s);
+    if (s->client) {
+        say_recv(fd, 14, MSG_WAITALL);
+        say_send(fd, "to whom it concerns", 0);
+        say_recv(fd, 15, MSG_WAITALL);
+        say_recv(fd, 10, 0);
+    } else {
+        pid_t child = make();
+        if (child == 0) {
+            say_send(fd, "from the child", 0);
+            say_recv(fd, 8, MSG_WAITALL);
+            close(fd);
+            _exit(3);
+        }
+        finish(child);
+        say_recv(fd, 11, MSG_WAITALL);
+        say_send(fd, "from the parent", 0);
+        say_close(fd);
+    }
+    meet(s);
+}
+
+void script_fork_underscore(struct side *s)
+{
+    fork_by(s, _Fork);
+}
+
+void script_fork_clone(struct side *s)
+{
+    fork_by(s, by_clone);
+}
+
+/* A child that ends by exit, with its handlers, or is killed, ends nothing for its parent. */
+void script_fork_child_exits(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        say_recv(fd, 12, MSG_WAITALL);
+        say_recv(fd, 10, 0);
+    } else {
+        pid_t child = fork();
+        if (child == 0)
+            exit(5);
+        finish(child);
+        child = fork();
+        if (child == 0) {
+            say_send(fd, "child,", 0);
+            raise(SIGKILL);
+        }
+        finish(child);
+        say_send(fd, "parent", 0);
+        say_close(fd);
+    }
+    meet(s);
+}
+
+/* The parent is killed; the child has the connection and ends it in its own time. */
+void script_fork_parent_killed(struct side *s)
+{
+    int fd = connected(s), report[2];
+    if (s->client) {
+        say_recv(fd, 5, MSG_WAITALL);
+        say_send(fd, "still there?", 0);
+        say_recv(fd, 3, MSG_WAITALL);
+        say_recv(fd, 10, 0);
+    } else {
+        char line[100] = { 0 };
+        pid_t child;
+        if (pipe(report))
+            fail("pipe");
+        child = fork();
+        if (child == 0) {
+            if (fork() == 0) {
+                char text[20] = { 0 };
+                ssize_t got;
+                while (getppid() == child)
+                    poll(NULL, 0, 1);
+                got = recv(fd, text, 12, MSG_WAITALL);
+                send(fd, "yes", 3, 0);
+                snprintf(line, sizeof line, "the grandchild read %zd", got);
+                close(fd);
+                if (write(report[1], line, sizeof line) < 0)
+                    _exit(1);
+                _exit(0);
+            }
+            send(fd, "alone", 5, 0);
+            raise(SIGKILL);
+        }
+        close(fd);
+        close(report[1]);
+        finish(child);
+        if (read(report[0], line, sizeof line) < 0)
+            fail("the grandchild");
+        say("%s", line);
+    }
+    meet(s);
+}
+
+/* As daemons do: the first child ends, the second has no parent and no terminal. */
+void script_fork_twice(struct side *s)
+{
+    int fd = connected(s), report[2];
+    if (s->client) {
+        say_send(fd, "question", 0);
+        say_recv(fd, 6, MSG_WAITALL);
+        say_recv(fd, 10, 0);
+    } else {
+        char byte;
+        pid_t child;
+        if (pipe(report))
+            fail("pipe");
+        child = fork();
+        if (child == 0) {
+            setsid();
+            if (fork() == 0) {
+                close(report[0]);
+                if (chdir("/") || dup2(open("/dev/null", O_RDWR), STDIN_FILENO))
+                    _exit(1);
+                say_recv(fd, 8, MSG_WAITALL);
+                say_send(fd, "answer", 0);
+                _exit(0);
+            }
+            _exit(0);
+        }
+        close(fd);
+        finish(child);
+        close(report[1]);
+        said("the daemon is done", read(report[0], &byte, 1));
+    }
+    meet(s);
+}
+
+/* More processes than anybody counts have it; the last one's close is the end. */
+void script_fork_many(struct side *s)
+{
+    enum { MANY = 40 };
+    int fd = connected(s), go[2];
+    if (s->client) {
+        char text[MANY];
+        if (recv(fd, text, MANY, MSG_WAITALL) != MANY)
+            fail("the children's bytes");
+        say("%d children", MANY);
+        say_send(fd, "end", 0);
+        say_recv(fd, 10, 0);
+    } else {
+        char byte = 'c';
+        if (pipe(go))
+            fail("pipe");
+        for (int i = 0; i < MANY; i++) {
+            if (fork() == 0) {
+                close(go[1]);
+                if (send(fd, &byte, 1, 0) != 1 || read(go[0], &byte, 1) != 0)
+                    _exit(1);
+                _exit(0);
+            }
+        }
+        say_recv(fd, 3, MSG_WAITALL);
+        close(go[1]);
+        for (int i = 0; i < MANY; i++)
+            wait(NULL);
+        say_close(fd);
+    }
+    meet(s);
+}
+
+/* Reading in turn: what one takes, the other does not see; parts of a message go to either. */
+void script_fork_reads_in_turn(struct side *s)
+{
+    int fd = connected(s), up[2], down[2];
+    if (s->client) {
+        say_send(fd, "aaaabbbbccccddddeeeeffff", 0);
+        say_recv(fd, 10, 0);
+    } else {
+        char token = '.';
+        pid_t child;
+        if (pipe(up) || pipe(down))
+            fail("pipe");
+        child = fork();
+        for (int i = 0; i < 3; i++) {
+            if (child == 0) {
+                if (read(down[0], &token, 1) != 1)
+                    fail("turn");
+                say_recv(fd, 4, MSG_WAITALL);
+                if (write(up[1], &token, 1) != 1)
+                    fail("turn");
+            } else {
+                say_recv(fd, 4, MSG_WAITALL);
+                if (write(down[1], &token, 1) != 1 || read(up[0], &token, 1) != 1)
+                    fail("turn");
+            }
+        }
+        if (child == 0)
+            _exit(0);
+        finish(child);
+        say_recv(fd, 10, MSG_DONTWAIT);
+        say_close(fd);
+    }
+    meet(s);
+}
+
+/* ---- threads ---- */
+
+enum { MUCH = 6 * 1024 * 1024, FORKS = 8 };
+
+static void *send_much(void *argument)
+{
+    send_stream(*(int *)argument, 81, MUCH, 50000);
+    return NULL;
+}
+
+/* Children are made and end while another thread sends. */
+static void fork_while_sending(struct side *s, pid_t (*make)(void))
+{
+    int fd = connected(s);
+    if (s->client) {
+        pthread_t thread;
+        int bad = 0;
+        pthread_create(&thread, NULL, send_much, &fd);
+        for (int i = 0; i < FORKS; i++) {
+            pid_t child = make();
+            int status = -1;
+            if (child == 0) {
+                if (i % 2)
+                    close(fd);
+                _exit(i);
+            }
+            waitpid(child, &status, 0);
+            bad += !WIFEXITED(status) || WEXITSTATUS(status) != i;
+        }
+        pthread_join(thread, NULL);
+        say("children that did not end well: %d", bad);
+        say_send(fd, "tail", 0);
+        say_close(fd);
+    } else {
+        recv_stream(fd, 81, MUCH, 0);
+        say_recv(fd, 4, MSG_WAITALL);
+        say_recv(fd, 4, 0);
+    }
+    meet(s);
+}
+
+void script_fork_while_sending(struct side *s)
+{
+    fork_while_sending(s, fork);
+}
+
+void script_fork_underscore_while_sending(struct side *s)
+{
+    fork_while_sending(s, _Fork);
+}
+
+static _Atomic int reader;
+
+static void *read_ten(void *argument)
+{
+    atomic_store(&reader, gettid());
+    say_recv(*(int *)argument, 10, MSG_WAITALL);
+    return NULL;
+}
+
+/* A thread of the parent waits for bytes; the child writes on the same connection, and makes another one. */
+void script_fork_while_reading(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        pthread_t thread;
+        pid_t child;
+        pthread_create(&thread, NULL, read_ten, &fd);
+        while (atomic_load(&reader) == 0)
+            poll(NULL, 0, 1);
+        asleep(atomic_load(&reader));
+        child = fork();
+        if (child == 0) {
+            int another = tcp_socket(0);
+            say_connect(another, &s->address);
+            say_send(another, "on another one", 0);
+            say_send(fd, "on the same", 0);
+            _exit(0);
+        }
+        finish(child);
+        meet(s);
+        pthread_join(thread, NULL);
+    } else {
+        int another = accepted(s);
+        say_recv(another, 14, MSG_WAITALL);
+        say_recv(fd, 11, MSG_WAITALL);
+        meet(s);
+        say_send(fd, "0123456789", 0);
+    }
+    meet(s);
+}
+
+/* Threads connect and talk while children are made that do the same. */
+static struct sockaddr_in server;
+static _Atomic bool over;
+static _Atomic int bad;
+
+static bool talk(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char byte = 't', back = 0;
+    bool good = fd >= 0 && connect(fd, (struct sockaddr *)&server, sizeof server) == 0 &&
+                send(fd, &byte, 1, 0) == 1 && recv(fd, &back, 1, 0) == 1 && back == byte;
+    close(fd);
+    return good;
+}
+
+static void *keep_talking(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&over))
+        if (!talk())
+            atomic_fetch_add(&bad, 1);
+    return NULL;
+}
+
+void script_fork_while_connecting(struct side *s)
+{
+    if (s->client) {
+        pthread_t threads[2];
+        int ended_badly = 0;
+        server = s->address;
+        for (int i = 0; i < 2; i++)
+            pthread_create(&threads[i], NULL, keep_talking, NULL);
+        for (int i = 0; i < FORKS; i++) {
+            pid_t child = i % 2 ? _Fork() : fork();
+            int status = -1;
+            if (child == 0)
+                _exit(talk() && talk() ? 0 : 1);
+            waitpid(child, &status, 0);
+            ended_badly += status != 0;
+        }
+        atomic_store(&over, true);
+        for (int i = 0; i < 2; i++)
+            pthread_join(threads[i], NULL);
+        say("threads failed %d, children failed %d", atomic_load(&bad), ended_badly);
+        tell(s, ".", 1);
+    } else {
+        serve_until_told(s);
+    }
+    meet(s);
+}
+
+/* ---- in the middle of connecting ---- */
+
+/* The child goes on with what the parent has begun, and the parent lets go. */
+void script_fork_connecting(struct side *s)
+{
+    if (s->client) {
+        int fd = tcp_socket(SOCK_NONBLOCK);
+        pid_t child;
+        say_connect(fd, &s->address);
+        child = fork();
+        if (child == 0) {
+            await(fd, POLLOUT);
+            say_so_error(fd);
+            nonblocking(fd, false);
+            say_send(fd, "question", 0);
+            say_recv(fd, 100, 0);
+            _exit(0);
+        }
+        say_close(fd);
+        finish(child);
+        meet(s);
+    } else {
+        serve_one(s);
+    }
+}
+
+/* The other way round: the child has a copy, and ends. */
+void script_fork_connecting_parent_goes_on(struct side *s)
+{
+    if (s->client) {
+        int fd = tcp_socket(SOCK_NONBLOCK);
+        pid_t child;
+        say_connect(fd, &s->address);
+        child = fork();
+        if (child == 0)
+            _exit(0);
+        finish(child);
+        await(fd, POLLOUT);
+        say_so_error(fd);
+        ask_one(s, fd);
+    } else {
+        serve_one(s);
+    }
+}
+
+/* Both watch; whoever sees it first talks, the other one after it. */
+void script_fork_connecting_both_wait(struct side *s)
+{
+    if (s->client) {
+        int fd = tcp_socket(SOCK_NONBLOCK);
+        pid_t child;
+        say_connect(fd, &s->address);
+        child = fork();
+        await(fd, POLLOUT);
+        say_so_error(fd);
+        if (child == 0)
+            _exit(0);
+        finish(child);
+        ask_one(s, fd);
+    } else {
+        serve_one(s);
+    }
+}
