@@ -5,6 +5,7 @@
  *   trace NAME                                            plain
  *   trace --preload LIBS --client INI --server INI NAME   meshed: LD_PRELOAD and MESHSHIM_CONFIG of each
  * process
+ *   trace --continue NAME DESCRIPTOR ARGUMENT…            a program that a script starts, see programs.c
  *
  * tests/integration/trace.sh compares the two.
  */
@@ -185,6 +186,8 @@ int main(int argc, char **argv)
     struct options o = { .patience = PATIENCE };
     const struct script *script;
     int c;
+    if (argc > 1 && strcmp(argv[1], "--continue") == 0)
+        return run_program(argv + 2);
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         if (c == 'p')
             o.preload = optarg;

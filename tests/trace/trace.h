@@ -117,6 +117,12 @@ extern const size_t wait_call_count;
 void wait_begin(void);
 void wait_end(void);
 
+/* programs.c: this program again, as another one that continues on an inherited descriptor. */
+int run_program(char **arguments);
+const char *self_path(void);
+void exec_program(const char *name, int fd, const char *first,
+                  const char *second); /* comes back only where exec fails */
+
 /* signals.c */
 void tick_start(int flags); /* SIGALRM every TICK, sigaction flags */
 void tick_stop(void);
