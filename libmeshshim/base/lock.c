@@ -43,6 +43,11 @@ static bool owner_is_gone(uint32_t word)
     return owner != 0 && kill((pid_t)owner, 0) < 0 && errno == ESRCH;
 }
 
+bool lock_is_orphan(const struct lock *lock)
+{
+    return owner_is_gone(atomic_load_explicit(&lock->word, memory_order_relaxed));
+}
+
 enum lock_result lock_contended(struct lock *lock)
 {
     uint32_t mine = lock_self() | WAITERS;
@@ -54,7 +59,8 @@ enum lock_result lock_contended(struct lock *lock)
             if (!(seen & WAITERS) && !atomic_compare_exchange_strong(&lock->word, &seen, seen | WAITERS))
                 continue;
             seen |= WAITERS;
-            futex_wait(lock, seen);
+            if (!owner_is_gone(seen))
+                futex_wait(lock, seen);
             if (atomic_load(&lock->word) == seen && owner_is_gone(seen))
                 orphan = true;
             else

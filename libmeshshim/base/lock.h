@@ -27,6 +27,8 @@ enum lock_result {
 uint32_t lock_self(void);
 void lock_forget_thread(void);
 
+/* Has somebody taken it who is no more? */
+bool lock_is_orphan(const struct lock *lock);
 enum lock_result lock_contended(struct lock *lock);
 void lock_wake(struct lock *lock);
 

@@ -320,6 +320,7 @@ int conn_before_fork(void)
     int slot;
     if (!family_begin())
         return -1;
+    slots_own(); /* a child may send us what it accepts: it must find us */
     slots_sweep(shared_bury);
     slot = slots_reserve();
     each_shared(shared_add, slot);

@@ -32,6 +32,8 @@ ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags)
         got = libc_recv_now(r->fd, to, n, flags);
         return got < 0 ? failed(r, errno) : got;
     }
+    if (r->length || r->rx->carry_length) /* whoever does not come back leaves it to the next reader */
+        reading_save_carry(r, 0);
     atomic_store_explicit(&r->rx->asleep, true, memory_order_relaxed);
     r->sleeping = true;
     got = libc.recv(r->fd, to, n, flags);
@@ -40,15 +42,13 @@ ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags)
     return got < 0 ? failed(r, errno) : got;
 }
 
-/* The thread leaves and does not come back. From its sleep: what has come of a record is for the next reader. */
+/* The thread leaves and does not come back. */
 static void abandoned(void *argument)
 {
     struct reading *r = argument;
     int saved = errno;
     if (!r->sleeping)
         r->rx->error = ECONNRESET; /* between two calls: nothing sensible can follow */
-    else if (r->cipher)
-        reading_save_carry(r, 0);
     if (r->cipher)
         scratch_give(r->cipher);
     arena_free(r->sink, RECORD_PLAINTEXT);
@@ -342,7 +342,7 @@ ssize_t stream_read(struct conn *conn, int fd, struct iov *out, int flags)
     busy = side_take(&rx->lock, &rx->asleep, fd, flags);
     if (busy == -EIO)
         rx->error = ECONNRESET, lock_release(&rx->lock);
-    if (busy)
+    if (busy && busy != -EOWNERDEAD) /* a sleeper has left everything in order */
         return busy == -EIO ? -ECONNRESET : busy;
     {
         LOCK_GUARD guard = &rx->lock;
@@ -365,12 +365,15 @@ ssize_t stream_available(struct conn *conn, int fd)
 {
     struct shared *shared = conn->shared;
     struct reading r = { .conn = conn, .fd = fd, .flags = MSG_DONTWAIT };
-    int ciphertext = 0;
+    int ciphertext = 0, busy;
     ssize_t result;
     if (!shared)
         return -EBADF;
     r.rx = &shared->rx;
-    if (side_take(&r.rx->lock, &r.rx->asleep, fd, MSG_DONTWAIT) < 0)
+    busy = side_take(&r.rx->lock, &r.rx->asleep, fd, MSG_DONTWAIT);
+    if (busy == -EIO)
+        r.rx->error = ECONNRESET;
+    else if (busy && busy != -EOWNERDEAD)
         return 0;
     {
         LOCK_GUARD guard = &r.rx->lock;

@@ -22,6 +22,7 @@ ssize_t writing_send(struct writing *w, const void *data, size_t n, int flags)
         put = libc_send_now(w->fd, data, n, flags);
     } else {
         atomic_store_explicit(&w->tx->asleep, true, memory_order_relaxed);
+        w->tx->slept_seq = w->tx->residue_length == 0 && w->plain ? w->seq : w->tx->keys.seq;
         w->sleeping = true;
         put = libc.send(w->fd, data, n, flags);
         w->sleeping = false;
@@ -145,36 +146,51 @@ int writing_commit(struct writing *w, size_t put, const struct iov *batch)
     return 0;
 }
 
-static void commit_sleeper(struct writing *w)
+/* What the kernel has taken from one who sleeps and does not come back, of the residue or, else, of a batch. */
+static uint64_t taken_from_sleeper(struct writing *w)
 {
     struct sending *tx = w->tx;
     uint64_t taken = writing_taken(w->fd), put = taken - tx->taken;
-    if (taken == 0) {
-        tx->error =
-            ECONNRESET; /* what the kernel has may not be sealed once more, and nobody knows what it has */
-        return;
+    if (taken == 0) { /* what the kernel has may not be sealed once more, and nobody knows what it has */
+        tx->error = ECONNRESET;
+        return 0;
     }
     tx->taken = taken;
-    if (tx->residue_length > 0 && put <= tx->residue_length) {
-        tx->residue_at += (uint32_t)put;
-        tx->residue_length -= (uint32_t)put;
-        if (tx->residue_length == 0)
-            arena_drop(&tx->residue, RECORD_MOST);
-    } else if (tx->residue_length > 0 || put > w->plain + SCRATCH_RECORDS * RECORD_OVERHEAD) {
+    if (tx->residue_length == 0)
+        return put;
+    if (put > tx->residue_length) {
         tx->error = ECONNRESET; /* somebody else has written to the socket */
-    } else {
-        commit_records(w, put);
+        return 0;
     }
+    tx->residue_at += (uint32_t)put;
+    tx->residue_length -= (uint32_t)put;
+    if (tx->residue_length == 0)
+        arena_drop(&tx->residue, RECORD_MOST);
+    return 0;
+}
+
+void writing_take_over(struct writing *w)
+{
+    if (taken_from_sleeper(w) != 0)
+        w->tx->error = ECONNRESET; /* the rest of the record died with its process */
+    if (!w->tx->error)
+        w->tx->keys.seq = w->tx->slept_seq;
 }
 
 void writing_abandoned(void *argument)
 {
     struct writing *w = argument;
     int saved = errno;
-    if (w->sleeping)
-        commit_sleeper(w);
-    else
+    if (!w->sleeping) {
         w->tx->error = ECONNRESET; /* between two calls: nothing sensible can follow */
+    } else {
+        bool batch = w->tx->residue_length == 0;
+        uint64_t put = taken_from_sleeper(w);
+        if (put > w->plain + SCRATCH_RECORDS * RECORD_OVERHEAD)
+            w->tx->error = ECONNRESET;
+        if (batch && !w->tx->error)
+            commit_records(w, put);
+    }
     if (w->cipher)
         scratch_give(w->cipher);
     atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);
@@ -322,6 +338,8 @@ ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
     busy = side_take(&w.tx->lock, &w.tx->asleep, fd, flags);
     if (busy == -EIO)
         w.tx->error = ECONNRESET; /* its owner died in the middle of a record */
+    else if (busy == -EOWNERDEAD)
+        writing_take_over(&w);
     else if (busy)
         return busy;
     {

@@ -33,6 +33,8 @@ size_t writing_seal(struct writing *w, struct iov *in, size_t *plain);
 int writing_commit(struct writing *w, size_t put, const struct iov *batch);
 /* The same, where nobody is there to be told how much: the thread has left. */
 void writing_abandoned(void *writing);
+/* The lock's owner was killed in its sleep: what it was sending is accounted for. */
+void writing_take_over(struct writing *w);
 /* Bytes that the kernel has taken of what was sent on this socket, but for a constant; 0 where it does not tell (gVisor). */
 uint64_t writing_taken(int fd);
 /* The program comes back with the byte that was committed but not reported. 0, or minus an errno. */

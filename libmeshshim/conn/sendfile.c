@@ -109,6 +109,8 @@ ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size
     busy = side_take(&w.tx->lock, &w.tx->asleep, fd, 0);
     if (busy == -EIO)
         w.tx->error = ECONNRESET; /* its owner died in the middle of a record */
+    else if (busy == -EOWNERDEAD)
+        writing_take_over(&w);
     else if (busy)
         return busy;
     {

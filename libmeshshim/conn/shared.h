@@ -57,6 +57,7 @@ struct sending {
     arena_ref
         deferred; /* plaintext of a signal handler that interrupted the lock's owner; goes out behind the residue */
     volatile uint32_t deferred_length;
+    uint64_t slept_seq; /* where the numbers stand if the kernel takes nothing from a sleeper */
     uint64_t
         taken; /* ciphertext that the kernel has, as writing_taken counts it; a sleeper's last call is not in it */
     _Atomic int64_t asked_ns; /* when the last byte went out (outbound) or came in (inbound), 0: answered */

@@ -18,14 +18,14 @@ int side_take(struct lock *lock, _Atomic bool *asleep, int fd, int flags)
     default:
         break;
     }
-    if (atomic_load_explicit(asleep, memory_order_relaxed) &&
+    if (atomic_load_explicit(asleep, memory_order_relaxed) && !lock_is_orphan(lock) &&
         ((flags & MSG_DONTWAIT) || (libc.fcntl(fd, F_GETFL, 0) & O_NONBLOCK)))
         return -EAGAIN;
     switch (lock_take(lock)) {
     case LOCK_MINE:
         return -EAGAIN;
     case LOCK_ORPHAN:
-        return -EIO;
+        return atomic_exchange(asleep, false) ? -EOWNERDEAD : -EIO;
     default:
         return 0;
     }

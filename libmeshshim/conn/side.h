@@ -9,7 +9,8 @@
 
 /*
  * Takes a direction's lock. 0; -EAGAIN where the caller may not wait behind an owner that sleeps in the kernel, or is a signal handler that
- * came back into the connection it interrupted; -EIO when the owner died in the middle (the lock is taken).
+ * came back into the connection it interrupted. Where the owner has died the lock is taken: -EOWNERDEAD, it slept in the kernel (its
+ * process was killed, or has become another program by exec); -EIO, it was in the middle.
  */
 int side_take(struct lock *lock, _Atomic bool *asleep, int fd, int flags);
 
