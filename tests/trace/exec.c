@@ -221,7 +221,7 @@ void script_exec_parent_closes(struct side *s)
         say_recv(fd, 10, 0);
     } else {
         pid_t child = by_fork_execv(fd);
-        say_close(fd);
+        close(fd);
         finish(child);
     }
     meet(s);

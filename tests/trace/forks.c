@@ -135,7 +135,7 @@ void script_fork_parent_killed(struct side *s)
 /* As daemons do: the first child ends, the second has no parent and no terminal. */
 void script_fork_twice(struct side *s)
 {
-    int fd = connected(s), report[2];
+    int fd = connected(s), report[2], go[2];
     if (s->client) {
         say_send(fd, "question", 0);
         say_recv(fd, 6, MSG_WAITALL);
@@ -143,12 +143,14 @@ void script_fork_twice(struct side *s)
     } else {
         char byte;
         pid_t child;
-        if (pipe(report))
+        if (pipe(report) || pipe(go))
             fail("pipe");
         child = fork();
         if (child == 0) {
             setsid();
             if (fork() == 0) {
+                if (read(go[0], &byte, 1) != 1) /* two processes write lines: one after the other */
+                    _exit(1);
                 close(report[0]);
                 if (chdir("/") || dup2(open("/dev/null", O_RDWR), STDIN_FILENO))
                     _exit(1);
@@ -161,6 +163,7 @@ void script_fork_twice(struct side *s)
         close(fd);
         finish(child);
         close(report[1]);
+        said("go", write(go[1], "g", 1));
         said("the daemon is done", read(report[0], &byte, 1));
     }
     meet(s);
@@ -395,7 +398,7 @@ void script_fork_connecting(struct side *s)
             say_recv(fd, 100, 0);
             _exit(0);
         }
-        say_close(fd);
+        close(fd);
         finish(child);
         meet(s);
     } else {

@@ -149,7 +149,7 @@ static void to_child(struct side *s, bool parent_closes_first)
     }
     pass(ends[0], &fd, 1);
     if (parent_closes_first)
-        say_close(fd);
+        close(fd);
     finish(child);
     if (!parent_closes_first)
         say_close(fd);
@@ -268,7 +268,7 @@ void script_pass_to_program(struct side *s)
         return;
     }
     pass(ends[0], &fd, 1);
-    say_close(fd);
+    close(fd);
     finish(child);
     meet(s);
 }
@@ -394,7 +394,7 @@ void script_pass_partly_read(struct side *s)
         _exit(0);
     }
     pass(ends[0], &fd, 1);
-    say_close(fd);
+    close(fd);
     wait(NULL);
     meet(s);
 }
