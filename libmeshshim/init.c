@@ -13,6 +13,7 @@
 #include "base/process.h"
 #include "conn/adopt.h"
 #include "conn/conn.h"
+#include "conn/driver.h"
 #include "conn/family.h"
 #include "conn/fdtable.h"
 #include "conn/mesh.h"
@@ -92,13 +93,17 @@ void start_after_fork(int slot)
     admin_after_fork();
     atomic_store(&service, 0);
     conn_after_fork_in_child(slot);
+    driver_after_fork();
     errno = saved;
 }
 
 void start_end(void)
 {
-    if (mesh_state != MESH_OFF)
-        conn_goodbye_all();
+    if (mesh_state == MESH_OFF)
+        return;
+    if (atomic_load(&pending_count))
+        driver_finish();
+    conn_goodbye_all();
 }
 
 /* No thread, no socket, no OpenSSL here: most programs that inherit LD_PRELOAD never open a connection. */

@@ -18,12 +18,12 @@
 #include "admin/table.h"
 #include "admin/watch.h"
 #include "base/banned.h"
+#include "base/thread.h"
 #include "base/clock.h"
 #include "base/libc.h"
 #include "base/log.h"
 
 #define CLIENTS     8
-#define STACK_SIZE  (128 * 1024)
 #define STOP_MS     200
 #define BREATHER_MS 500 /* after an accept that failed for want of descriptors or memory */
 
@@ -358,31 +358,6 @@ static void *run(void *unused)
     return unused;
 }
 
-/* The program's signals are the program's: the thread inherits a full mask. */
-static int start_thread(void)
-{
-    sigset_t all, before;
-    pthread_attr_t attributes;
-    pthread_t thread;
-    int error = pthread_attr_init(&attributes);
-
-    if (error)
-        return error;
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    error = pthread_create(&thread, &attributes, run, NULL);
-    if (error == EINVAL || error == ENOMEM) {
-        /* A program's thread-local data is taken from the stack, and may be more than that. */
-        pthread_attr_setstacksize(&attributes, 8 * 1024 * 1024);
-        error = pthread_create(&thread, &attributes, run, NULL);
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error;
-}
-
 /* Whoever has seen the first connection may look for the socket. A machine under load is not waited for. */
 static void wait_until_ready(void)
 {
@@ -421,7 +396,7 @@ static int start(const struct admin_source *source)
     atomic_store(&admin.busy, true); /* until the socket is there: admin_stop must find it */
     admin.socket_error = 0;
     sem_init(&admin.ready, 0, 0);
-    thread_error = start_thread();
+    thread_error = thread_start(run);
     if (!thread_error) {
         wait_until_ready();
         return error ? error : admin.socket_error;

@@ -10,6 +10,7 @@
 #include "base/banned.h"
 #include "base/clock.h"
 #include "base/process.h"
+#include "conn/driver.h"
 #include "conn/pending_parts.h"
 #include "conn/readiness.h"
 #include "tls/identity.h"
@@ -70,6 +71,24 @@ int pending_list(struct conn **all, int most)
         all[n++] = p->conn;
     list_give(&quiet);
     return n;
+}
+
+int pending_list_early(struct conn **all, int most)
+{
+    struct quiet quiet;
+    int n = 0;
+    list_take(&quiet);
+    for (struct pending *p = first; p && n < most; p = p->next)
+        if (p->early_length)
+            all[n++] = p->conn;
+    list_give(&quiet);
+    return n;
+}
+
+bool pending_has_early(void)
+{
+    struct conn *one;
+    return pending_list_early(&one, 1) > 0;
 }
 
 /*
@@ -206,6 +225,12 @@ void pending_wants_to_speak(struct conn *conn)
     steps_leave(conn, &quiet);
 }
 
+/* On a permissive port nobody knows yet whether the bytes are to be protected. */
+static bool speaks_early(const struct pending *p)
+{
+    return p->inbound ? p->inbound->mtls == MTLS_STRICT : p->graced;
+}
+
 size_t pending_keep_early(struct conn *conn, struct iov *in)
 {
     struct quiet quiet;
@@ -214,7 +239,7 @@ size_t pending_keep_early(struct conn *conn, struct iov *in)
     if (!steps_enter(conn, &quiet))
         return 0;
     p = conn->pending;
-    if (p && p->graced && !p->inbound && conn_is_pending(conn)) {
+    if (p && speaks_early(p) && conn_is_pending(conn) && driver_start()) {
         if (!p->early)
             p->early = malloc(RECORD_PLAINTEXT);
         while (p->early && in->left && p->early_length < RECORD_PLAINTEXT) {
@@ -300,6 +325,8 @@ void pending_abandon(struct conn *conn)
 void pending_after_fork(void)
 {
     list_lock = (struct lock){ 0 };
-    for (struct pending *p = first; p; p = p->next)
+    for (struct pending *p = first; p; p = p->next) {
         atomic_store(&p->conn->sleepers, 0);
+        p->early_length = 0; /* the parent sends it */
+    }
 }

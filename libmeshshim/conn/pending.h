@@ -55,7 +55,7 @@ struct pending {
     bool shut_write; /* the program has shut writing down: done after the handshake */
     int64_t deadline_ms, grace_ms;
     int64_t shaking_ns;
-    uint8_t *early; /* what the program sent in the grace: it goes out when the peer has proved itself */
+    uint8_t *early; /* what the program has sent: it goes out when the peer has proved itself */
     uint32_t early_length;
     char peer_text[64]; /* "10.0.0.1:4711" */
 };
@@ -81,8 +81,8 @@ void pending_discard(struct pending *pending);
 /* The program wants to write first on a permissive port: a client that stays silent for the grace is plain text. */
 void pending_wants_to_speak(struct conn *conn);
 /*
- * Keeps what the program sends while connect has succeeded for it and the proof is due, up to one record's worth. The number of bytes
- * kept; 0: not now, or no more room.
+ * Keeps what the program sends before the peer is proved, where it may think that it can: connect has succeeded for it, or it has
+ * accepted. Up to one record's worth; driver.h sees that it goes out. The number of bytes kept; 0: not now, or no more room.
  */
 size_t pending_keep_early(struct conn *conn, struct iov *in);
 /* The program was told EAGAIN (a send, or something else): from here on it must not be woken for the handshake's own readiness. */

@@ -12,6 +12,10 @@ int pending_list(struct conn **all, int most);
 /* The same for those that are due by `now`; *next is when the next of the others is, 0: none. */
 int pending_due(struct conn **due, int most, int64_t now, int64_t *next);
 
+/* The same for those that have early bytes. */
+int pending_list_early(struct conn **all, int most);
+bool pending_has_early(void);
+
 /* When time next matters to it. */
 int64_t pending_next_event(const struct pending *pending);
 

@@ -27,6 +27,8 @@ void readiness_show(struct conn *conn);
  * made, but nobody can change it any more: it goes on under the other one. The steps lock is held.
  */
 void readiness_leave(struct conn *conn, int fd, int other);
+/* The program's last descriptor goes, and the connection stays a while: nobody is told of it any more. The steps lock is held. */
+void readiness_forget(struct conn *conn);
 /* A deadline in milliseconds of the monotonic clock. */
 void readiness_arm(int64_t deadline_ms);
 

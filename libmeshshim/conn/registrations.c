@@ -178,3 +178,10 @@ void readiness_leave(struct conn *conn, int fd, int other)
         *r = conn->registrations[--conn->registration_count];
     }
 }
+
+void readiness_forget(struct conn *conn)
+{
+    for (int i = 0; i < conn->registration_count; i++)
+        libc.epoll_ctl(conn->registrations[i].epfd, EPOLL_CTL_DEL, conn->registrations[i].fd, NULL);
+    conn->registration_count = 0;
+}

@@ -10,6 +10,7 @@
 #include "base/quiet.h"
 #include "conn/adopt.h"
 #include "conn/dial.h"
+#include "conn/driver.h"
 #include "conn/mesh.h"
 #include "conn/ownfd.h"
 #include "conn/stream.h"
@@ -50,6 +51,8 @@ struct conn *entry_leave(int fd)
         return NULL;
     stdio_leave(fd);
     stop_listening(conn);
+    if (__builtin_expect(conn_is_pending(conn), 0))
+        driver_keep(conn, fd);
     return conn_leave(conn, fd) ? conn : NULL;
 }
 

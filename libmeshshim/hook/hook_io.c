@@ -25,20 +25,26 @@ static ssize_t read_into_nowhere(int fd, int flags)
     return libc.recv(fd, nowhere, 1, flags) < 0 ? -errno : -EFAULT;
 }
 
+static bool may_wait(int fd, int flags)
+{
+    return !(flags & MSG_DONTWAIT) && !(libc.fcntl(fd, F_GETFL, 0) & O_NONBLOCK);
+}
+
 /*
- * In the grace, when connect has succeeded and the proof is due, a blocking program may say a little before the listener has accepted: at
- * once to its own process, which can only answer later; else after it has waited, for two programs may each speak first.
+ * Before the proof a program may say a little, as the kernel's buffer would take it: at once where it does not wait, or talks to its own
+ * process, which can only answer later; else, to a listener that is slow to accept, after it has waited, for two programs may each
+ * speak first. A blocking server waits for its client's proof.
  */
 static bool say_early(struct conn *conn, int fd, const struct iovec *v, size_t n, int flags, ssize_t *said)
 {
     const struct pending *p = conn->pending;
     struct iov in;
-    if (!p || !p->graced || p->inbound || has_nowhere(v, n) || pending_drive(conn) != PENDING_WAITS)
+    if (!p || (!p->inbound && !p->graced) || has_nowhere(v, n) || pending_drive(conn) != PENDING_WAITS)
         return false;
-    if (!p->is_self) {
-        int64_t grace = p->dial.service->handshake_grace_ms;
-        if ((flags & MSG_DONTWAIT) || (libc.fcntl(fd, F_GETFL, 0) & O_NONBLOCK) ||
-            pending_wait_for(conn, fd, 4 * grace) != -EAGAIN)
+    if (may_wait(fd, flags)) {
+        if (p->inbound)
+            return false;
+        if (!p->is_self && pending_wait_for(conn, fd, 4 * p->dial.service->handshake_grace_ms) != -EAGAIN)
             return false;
     }
     in = iov_of(v, n);
