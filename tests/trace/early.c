@@ -1,0 +1,141 @@
+/* What is said before the other side can have answered: as on plain TCP it arrives, whatever the speaker does next. */
+#include "trace.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "scripts.h"
+
+/* The listener accepts when the client has spoken and gone. */
+static void hear_late(struct side *s, int flags)
+{
+    int fd;
+    meet(s);
+    fd = accepted(s);
+    nonblocking(fd, flags != 0);
+    if (flags)
+        say_poll(fd, POLLIN, SOON);
+    say_recv(fd, 100, flags ? 0 : MSG_WAITALL);
+    if (flags)
+        await(fd, POLLIN);
+    say_recv(fd, 100, 0);
+    close(fd);
+}
+
+void script_speak_and_leave(struct side *s)
+{
+    if (s->client) {
+        int fd = tcp_socket(0);
+        say_connect(fd, &s->address);
+        say_send(fd, "no need to answer", 0);
+        say_close(fd);
+        meet(s);
+    } else {
+        hear_late(s, 0);
+    }
+    meet(s);
+}
+
+void script_speak_and_leave_nonblocking(struct side *s)
+{
+    if (s->client) {
+        int fd = tcp_socket(SOCK_NONBLOCK);
+        say_connect(fd, &s->address);
+        await(fd, POLLOUT);
+        say_send(fd, "no need to answer", 0);
+        say_close(fd);
+        meet(s);
+    } else {
+        hear_late(s, O_NONBLOCK);
+    }
+    meet(s);
+}
+
+void script_speak_and_exit(struct side *s)
+{
+    if (s->client) {
+        pid_t child = fork();
+        int status = -1;
+        if (child == 0) {
+            int fd = tcp_socket(0);
+            connect(fd, (const struct sockaddr *)&s->address, sizeof s->address);
+            exit(send(fd, "last words", 10, 0) != 10);
+        }
+        meet(s); /* it may end only when it is heard */
+        waitpid(child, &status, 0);
+        say("the child ended with %d", status);
+    } else {
+        hear_late(s, 0);
+    }
+    meet(s);
+}
+
+/* A server that greets in the moment it accepts, and never looks whether it could. */
+static void greet(struct side *s, bool leave)
+{
+    int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK);
+    if (fd < 0) {
+        await(s->listener, POLLIN);
+        fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK);
+    }
+    say_send(fd, "welcome\r\n", 0);
+    if (!leave) {
+        await(fd, POLLIN);
+        say_recv(fd, 100, 0);
+    }
+    say_close(fd);
+}
+
+void script_greet_nonblocking(struct side *s)
+{
+    if (s->client) {
+        int fd = tcp_socket(0);
+        say_connect(fd, &s->address);
+        say_recv(fd, 9, MSG_WAITALL);
+        say_send(fd, "hello", 0);
+        say_recv(fd, 100, 0);
+    } else {
+        greet(s, false);
+    }
+    meet(s);
+}
+
+void script_greet_and_leave(struct side *s)
+{
+    if (s->client) {
+        int fd = tcp_socket(0);
+        say_connect(fd, &s->address);
+        say_recv(fd, 9, MSG_WAITALL);
+        say_recv(fd, 100, 0);
+    } else {
+        greet(s, true);
+    }
+    meet(s);
+}
+
+/* The number is another file's at once; the program's epoll set tells nothing of the connection that was closed. */
+void script_speak_leave_and_reuse(struct side *s)
+{
+    if (s->client) {
+        int fd = tcp_socket(SOCK_NONBLOCK), ep, ends[2];
+        say_connect(fd, &s->address);
+        await(fd, POLLOUT);
+        ep = set_of(fd, EPOLLIN, 7);
+        say_send(fd, "bye", 0);
+        say_close(fd);
+        if (pipe(ends) != 0)
+            fail("pipe");
+        meet(s);
+        meet(s);
+        say_epoll(ep, NOTHING);
+        close(ends[0]);
+        close(ends[1]);
+    } else {
+        hear_late(s, 0);
+        meet(s);
+    }
+    meet(s);
+}
