@@ -73,13 +73,14 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# The end of every log of this test, then the reason.
+# The end of every log of this test, then the reason; said where the test speaks, not where the output of a step happens to go.
+exec {said}>&1
 fail() {
     local log
     for log in "$work"/*.log; do
         [ -s "$log" ] && { echo "# --- $(basename "$log")"; tail -n 40 "$log" | sed 's/^/# /'; }
-    done
-    echo "FAILED: $*"
+    done >&"$said"
+    echo "FAILED: $*" >&"$said"
     exit 1
 }
 
@@ -138,6 +139,7 @@ spawn() {
     local name=$1
     shift
     (
+        exec {said}>&- # a process that outlives the test does not hold its output open
         spawning=1 # so that what is killed is the command, not a shell that waits for it
         [ "$1" = mesh ] || exec "$@"
         "$@"
