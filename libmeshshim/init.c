@@ -11,6 +11,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/quiet.h"
 #include "conn/adopt.h"
 #include "conn/conn.h"
 #include "conn/driver.h"
@@ -82,6 +83,7 @@ void start_after_fork(int slot)
 {
     int saved = errno;
     lock_forget_thread();
+    quiet_after_fork();
     process_init();
     mesh_after_fork();
     names_after_fork();

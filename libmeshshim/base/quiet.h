@@ -17,4 +17,13 @@ struct quiet {
 void quiet_begin(struct quiet *quiet);
 void quiet_end(const struct quiet *quiet);
 
+/*
+ * Around fork: other threads are let out of such stretches, and no new one begins, so that the child gets no half-done work of threads that
+ * it does not have, and no lock of OpenSSL's or the allocator's that one of them holds for us. Bounded: after a second the fork goes on.
+ */
+void quiet_alone_begin(void);
+void quiet_alone_end(void);
+/* In the child, instead of quiet_alone_end. */
+void quiet_after_fork(void);
+
 #endif

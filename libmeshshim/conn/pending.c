@@ -68,7 +68,8 @@ int pending_list(struct conn **all, int most)
     int n = 0;
     list_take(&quiet);
     for (struct pending *p = first; p && n < most; p = p->next)
-        all[n++] = p->conn;
+        if (!p->inherited)
+            all[n++] = p->conn;
     list_give(&quiet);
     return n;
 }
@@ -193,6 +194,8 @@ int pending_due(struct conn **due, int most, int64_t now, int64_t *next)
     list_take(&quiet);
     for (struct pending *p = first; p; p = p->next) {
         int64_t when = pending_next_event(p);
+        if (p->inherited)
+            continue;
         if (when <= now && n < most)
             due[n++] = p->conn;
         else if (*next == 0 || when < *next)
@@ -328,5 +331,6 @@ void pending_after_fork(void)
     for (struct pending *p = first; p; p = p->next) {
         atomic_store(&p->conn->sleepers, 0);
         p->early_length = 0; /* the parent sends it */
+        p->inherited = true;
     }
 }

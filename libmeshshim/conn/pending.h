@@ -48,10 +48,11 @@ struct pending {
     const struct inbound_policy *inbound; /* NULL: outbound */
     struct dial dial;
     bool wants_write;
-    bool held;       /* the program is not shown the kernel's readiness */
-    bool graced;     /* connect has succeeded in the program's eyes; the proof comes before the first byte */
-    bool full;       /* a send was told EAGAIN: it is not writable again before the proof */
-    bool is_self;    /* the listener is this very process: no grace */
+    bool held;      /* the program is not shown the kernel's readiness */
+    bool graced;    /* connect has succeeded in the program's eyes; the proof comes before the first byte */
+    bool full;      /* a send was told EAGAIN: it is not writable again before the proof */
+    bool inherited; /* by fork: the parent has it in hand, until this process does something with it itself */
+    bool is_self;   /* the listener is this very process: no grace */
     bool shut_write; /* the program has shut writing down: done after the handshake */
     int64_t deadline_ms, grace_ms;
     int64_t shaking_ns;

@@ -174,6 +174,8 @@ enum pending_result pending_drive(struct conn *conn)
     struct quiet quiet;
     if (!steps_enter(conn, &quiet))
         return PENDING_WAITS;
+    if (conn->pending)
+        conn->pending->inherited = false;
     result = settle_adopt(conn) ? PENDING_DONE : steps_take(conn);
     steps_leave(conn, &quiet);
     return result;

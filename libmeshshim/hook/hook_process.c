@@ -4,6 +4,7 @@
 
 #include "base/banned.h"
 #include "base/process.h"
+#include "base/quiet.h"
 #include "conn/conn.h"
 #include "conn/mesh.h"
 #include "hook/entry.h"
@@ -11,13 +12,20 @@
 
 static int announce(void)
 {
-    return mesh_state == MESH_OFF ? -1 : conn_before_fork();
+    int slot;
+    if (mesh_state == MESH_OFF)
+        return -1;
+    slot = conn_before_fork();
+    quiet_alone_begin();
+    return slot;
 }
 
 /* What follows a fork, in both processes. */
 static long forked(int slot, long child)
 {
     int saved = errno;
+    if (child != 0 && mesh_state != MESH_OFF)
+        quiet_alone_end();
     if (child == 0)
         start_after_fork(slot);
     else if (child > 0)
@@ -66,9 +74,15 @@ static void after_inner_fork(void)
         start_after_fork(inner_slot);
 }
 
+static void after_inner_fork_in_parent(void)
+{
+    if (!hooked && mesh_state != MESH_OFF)
+        quiet_alone_end();
+}
+
 void process_watch_forks(void)
 {
-    pthread_atfork(before_inner_fork, NULL, after_inner_fork);
+    pthread_atfork(before_inner_fork, after_inner_fork_in_parent, after_inner_fork);
 }
 
 void hook__exit(int status)

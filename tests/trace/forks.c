@@ -163,7 +163,8 @@ void script_fork_twice(struct side *s)
         close(fd);
         finish(child);
         close(report[1]);
-        said("go", write(go[1], "g", 1));
+        if (write(go[1], "g", 1) != 1)
+            fail("go");
         said("the daemon is done", read(report[0], &byte, 1));
     }
     meet(s);
