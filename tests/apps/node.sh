@@ -29,10 +29,13 @@ beside() {
 run() {
     version "$2" "$("$node" --version | tr -d v)"
     server http server
-    try "$1: 152 requests on kept connections, 1 MiB down, 4 MiB both ways" client http client
+    try "$1: 173 requests on kept connections, 1 MiB down, 4 MiB both ways" client http client
     try "$1: curl to node" limit 20 mesh client curl -sS --fail -o "$work/got" "http://127.0.0.1:$port/hi"
     try "$1: server and client are proved" both_proved "$port"
     refused "$1"
+    server http server-2
+    try "$1: HTTP/2, 30 streams on one connection" client http client-2
+    try "$1: both sides of HTTP/2 are proved" both_proved "$port"
     server streams echo-server
     try "$1: a stream of 20 MB there and back" client streams echo-client 20000000
     try "$1: 100 kB on each of 50 connections" client streams echo-client 100000 50
