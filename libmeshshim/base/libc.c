@@ -57,11 +57,12 @@ static __thread int binding_here;
     (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f), (long)(g)
 #define RAW_ARGS(...) FIRST7(__VA_ARGS__ __VA_OPT__(, ) 0, 0, 0, 0, 0, 0, 0)
 /* A call without a system call of its own fails: -1, or no pointer, or nothing read. */
-#define RAW(ret, number, args)                                                                               \
-    (ret)((number) < 0 && _Generic((ret *)NULL, FILE * * : 1, DIR * * : 1, char ** : 1, wchar_t ** : 1,      \
-                                   struct hostent ** : 1, size_t * : 1, default : 0)                         \
-              ? 0                                                                                            \
-              : raw_call(number, RAW_ARGS args))
+/* clang-format off */
+#define FAILS_WITH_0(ret)                                                                                    \
+    _Generic((ret *)NULL, void **: 1, char **: 1, wchar_t **: 1, FILE **: 1, DIR **: 1,                      \
+             struct hostent **: 1, size_t *: 1, default: 0)
+/* clang-format on */
+#define RAW(ret, number, args) (ret)((number) < 0 && FAILS_WITH_0(ret) ? 0 : raw_call(number, RAW_ARGS args))
 #define SYM(ret, name, params, args, number)                                                                 \
     static ret early_##name params                                                                           \
     {                                                                                                        \

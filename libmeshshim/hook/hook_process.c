@@ -1,5 +1,6 @@
 /* Processes: what belongs to an open file description goes on in a forked child. */
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -60,6 +61,33 @@ long process_fork_by(long number, long flags, long c, long d, long e)
 {
     int slot = announce();
     return forked(slot, libc.syscall(number, flags, 0, c, d, e, 0));
+}
+
+struct beginning {
+    int (*run)(void *);
+    void *context;
+    int slot;
+};
+
+/* In the child, whose memory is a copy, and which ends by a system call inside libc. */
+static int begin_child(void *context)
+{
+    const struct beginning *beginning = context;
+    int status;
+    forked(beginning->slot, 0);
+    status = beginning->run(beginning->context);
+    start_end();
+    return status;
+}
+
+int hook_clone(int (*run)(void *), void *stack, int flags, void *context, void *parent, void *tls,
+               void *child)
+{
+    struct beginning beginning = { run, context, -1 };
+    if ((flags & CLONE_VM) || mesh_state == MESH_OFF)
+        return libc.clone(run, stack, flags, context, parent, tls, child);
+    beginning.slot = announce();
+    return (int)forked(beginning.slot, libc.clone(begin_child, stack, flags, &beginning, parent, tls, child));
 }
 
 static void before_inner_fork(void)

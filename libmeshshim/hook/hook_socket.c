@@ -2,6 +2,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/banned.h"
 #include "base/quiet.h"
@@ -51,6 +52,8 @@ static struct conn *conn_for_connect(int fd)
     struct conn *conn = fdtable_get(fd);
     if (!conn && is_stream(fd))
         conn = conn_new(fd, CONN_FRESH);
+    if (conn && fd <= STDERR_FILENO)
+        stdio_follow(fd);
     return conn;
 }
 

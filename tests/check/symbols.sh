@@ -21,7 +21,9 @@ verdict "symbols: $(wc -l <"$work/listed") names listed once" "$(uniq -d "$work/
 verdict "symbols: exported are those of base/symbols.def" \
     "$(comm -3 "$work/listed" "$work/exported" | sed 's/^\t\(.*\)/\1 is exported only/; t; s/$/ is listed only/')" "they differ"
 # A name that this libc lacks can stand in the table only for a newer one.
-verdict "symbols: libc has each exported name" "$(comm -13 "$work/libc" "$work/exported")" "no program calls these"
+sed -n 's/^ *@newer //p' tests/check/libc_judged.txt | tr ' ' '\n' | sort >"$work/newer"
+verdict "symbols: libc has each exported name" "$(comm -13 "$work/libc" "$work/exported" | comm -23 - "$work/newer")" \
+    "no program calls these"
 verdict "symbols: nothing of OpenSSL is exported" \
     "$(grep -E '^(SSL|TLS|EVP|CRYPTO|OPENSSL|OSSL|BIO|X509|ASN1|RAND|ERR|PEM|EC|RSA)_' "$work/exported")" "hide them"
 verdict "symbols: needs libc alone" \
