@@ -1,6 +1,6 @@
 #!/bin/bash
 # Java: its HTTP server and clients, sockets of threads, selectors, asynchronous channels, and closing under a waiting reader.
-# packages: openjdk-17-jdk-headless
+# packages: openjdk-17-jdk-headless socat
 # program: Java
 # timeout: 120
 # shellcheck source=tests/lib.sh
@@ -46,6 +46,13 @@ try "java: both Selectors are proved" both_proved "$port"
 server asynchronous-server
 try "java: AsynchronousSocketChannel echoes 2 MiB" client asynchronous-client 2097152
 try "java: both asynchronous channels are proved" both_proved "$port"
+
+port=$(free_port)
+echo "exec ${java[*]} inherited 0" >"$work/inherited"
+spawn socat mesh server /usr/bin/socat "TCP-LISTEN:$port,bind=127.0.0.1,fork" "EXEC:/bin/sh $work/inherited,nofork"
+wait_port "$port"
+try "java: an inherited channel echoes 2 MiB" client asynchronous-client 2097152
+try "java: client and inherited channel are proved" both_proved "$port"
 
 # Loaded, but for other ports.
 bystander

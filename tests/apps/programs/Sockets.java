@@ -132,6 +132,16 @@ public class Sockets {
         pool.shutdown();
     }
 
+    // Started by inetd's like: the connection is standard input, which Java copies and then replaces, with output and errors, by /dev/null.
+    static void inherited() throws IOException {
+        try (SocketChannel channel = (SocketChannel) System.inheritedChannel()) {
+            ByteBuffer buffer = ByteBuffer.allocate(20000);
+            while (channel.read(buffer.clear()) >= 0)
+                for (buffer.flip(); buffer.hasRemaining();)
+                    channel.write(buffer);
+        }
+    }
+
     static String ask(Socket socket) throws IOException {
         socket.getOutputStream().write('?');
         return new BufferedReader(new InputStreamReader(socket.getInputStream())).readLine();
@@ -434,6 +444,7 @@ public class Sockets {
         case "threads-server" -> threadsServer();
         case "threads-client" -> threadsClient(rest);
         case "timeout-client" -> timeoutClient();
+        case "inherited" -> inherited();
         case "close-client" -> closeClient();
         case "selector-server" -> selectorServer();
         case "selector-client" -> selectorClient(rest);
