@@ -8,6 +8,7 @@
 
 #include "base/banned.h"
 #include "base/libc.h"
+#include "base/quiet.h"
 
 enum { OWN = 32 };
 
@@ -16,15 +17,30 @@ static _Atomic int own[OWN];
 static _Atomic int own_count;
 
 /*
- * Near the top of what a program usually counts to, but not so high that the kernel would have to grow
- * a descriptor table to a million entries for us.
+ * Just beyond the program's own limit, where that may be raised for a moment: so none of its numbers is ever taken. Not so high that the
+ * kernel would have to grow a descriptor table to a million entries for us: then near the top of what a program usually counts to.
  */
-static int high_place(void)
+static int to_high_place(int fd)
 {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > 1024)
-        return 1024 - OWN;
-    return limit.rlim_cur > 2 * OWN ? (int)limit.rlim_cur - OWN : 3;
+    enum { HIGH = 65536, USUAL = 1024 };
+    struct rlimit limit, more;
+    struct quiet quiet;
+    int high = -1;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return -1;
+    if (limit.rlim_cur > HIGH)
+        return libc.fcntl(fd, F_DUPFD_CLOEXEC, USUAL - OWN);
+    more = limit;
+    more.rlim_cur += 2 * OWN;
+    quiet_begin(&quiet);
+    if (more.rlim_cur <= limit.rlim_max && setrlimit(RLIMIT_NOFILE, &more) == 0) {
+        high = libc.fcntl(fd, F_DUPFD_CLOEXEC, (long)limit.rlim_cur);
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    quiet_end(&quiet);
+    if (high < 0 && limit.rlim_cur > 2 * OWN)
+        high = libc.fcntl(fd, F_DUPFD_CLOEXEC, (long)limit.rlim_cur - OWN);
+    return high >= 0 ? high : libc.fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
 void ownfd_adopt(int fd)
@@ -43,7 +59,7 @@ int ownfd_keep(int fd)
     int high;
     if (fd < 0)
         return fd;
-    high = libc.fcntl(fd, F_DUPFD_CLOEXEC, high_place());
+    high = to_high_place(fd);
     if (high >= 0) {
         libc.close(fd);
         fd = high;

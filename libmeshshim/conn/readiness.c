@@ -309,6 +309,11 @@ static int sleep_on(struct question *q, const struct timespec *limit, const sigs
     int result;
     undo_begin(&undo, awake_all, q);
     result = libc.ppoll(q->ask, q->n + 1, limit, mask);
+    if (result < 0 &&
+        errno == EINVAL) { /* one more than RLIMIT_NOFILE: without the timer, whose turn it may be */
+        result = libc.ppoll(q->ask, q->n, limit, mask);
+        q->ask[q->n].revents = POLLIN;
+    }
     undo_end(&undo);
     awake_all(q);
     return result;

@@ -185,17 +185,25 @@ static int from_poll(const struct pollfd *fds, nfds_t count, int n, fd_set *r, f
 static bool select_pending(int n, fd_set *r, fd_set *w, fd_set *x, const struct timespec *limit,
                            const sigset_t *mask, int *result)
 {
-    struct pollfd fds[FD_SETSIZE];
+    enum { FEW = 64 };
+    struct pollfd few[FEW], *fds = few;
     nfds_t count;
+    bool handled;
     if (atomic_load_explicit(&pending_count, memory_order_relaxed) == 0 || n < 0 || n > FD_SETSIZE)
         return false;
-    count = to_poll(n, r, w, x, fds);
-    if (!readiness_concerns(fds, count))
+    if (n > FEW) /* some threads have 16 KiB of stack, and a handshake wants most of them */
+        fds = malloc((size_t)n * sizeof *fds);
+    if (!fds)
         return false;
-    *result = readiness_poll(fds, count, limit, mask);
-    if (*result >= 0)
+    count = to_poll(n, r, w, x, fds);
+    handled = readiness_concerns(fds, count);
+    if (handled)
+        *result = readiness_poll(fds, count, limit, mask);
+    if (handled && *result >= 0)
         *result = from_poll(fds, count, n, r, w, x);
-    return true;
+    if (fds != few)
+        free(fds);
+    return handled;
 }
 
 /* ---- the kernel's own select, without what has only begun ---- */

@@ -24,9 +24,10 @@ static void *write_stream(void *argument)
 {
     struct job *job = argument;
     struct stream stream = stream_of(job->seed);
-    static __thread char data[50000];
+    enum { PIECE = 50000 };
+    char *data = malloc(PIECE);
     while (stream.at < DUPLEX) {
-        size_t n = DUPLEX - stream.at < sizeof data ? DUPLEX - stream.at : sizeof data;
+        size_t n = DUPLEX - stream.at < PIECE ? DUPLEX - stream.at : PIECE;
         ssize_t sent;
         stream_make(&stream, data, n);
         sent = send(job->fd, data, n, MSG_NOSIGNAL);
@@ -37,6 +38,7 @@ static void *write_stream(void *argument)
         else
             fail("the writer got %zd", sent);
     }
+    free(data);
     return NULL;
 }
 
