@@ -276,5 +276,7 @@ FILE *hook_popen(const char *command, const char *mode)
     handover_spawn(&handover, is_shell_meshable());
     file = libc.popen(command, mode);
     handover_spawned(&handover, file ? 0 : -1);
+    if (file)
+        entry_new(fileno(file));
     return file;
 }

@@ -57,10 +57,10 @@ pid_t hook__Fork(void)
     return (pid_t)forked(slot, libc._Fork());
 }
 
-long process_fork_by(long number, long flags, long c, long d, long e)
+long process_fork_by(long number, long a, long b, long c, long d, long e)
 {
     int slot = announce();
-    return forked(slot, libc.syscall(number, flags, 0, c, d, e, 0));
+    return forked(slot, libc.syscall(number, a, b, c, d, e, 0));
 }
 
 struct beginning {

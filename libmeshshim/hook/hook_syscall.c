@@ -3,6 +3,7 @@
  * kernel's arguments are libc's, the route comes from the table of symbols; what differs has a function here.
  */
 #include <linux/aio_abi.h>
+#include <linux/sched.h>
 #include <sched.h>
 
 #include "base/banned.h"
@@ -114,9 +115,14 @@ static const struct route routes[NUMBERS + 1] = {
     [NUMBERS] = { NULL, false, false },
 };
 
-static bool is_fork(long number, long flags, long stack)
+/* vsftpd forks by the one, container run-times by the other. */
+static bool is_fork(long number, long a, long b)
 {
-    return number == SYS_clone && !(flags & CLONE_VM) && stack == 0; /* vsftpd */
+    const struct clone_args *args = PTR(a);
+    if (number == SYS_clone)
+        return !(a & CLONE_VM) && b == 0;
+    return number == SYS_clone3 && !is_nowhere(args) && (size_t)b >= CLONE_ARGS_SIZE_VER0 &&
+           !(args->flags & CLONE_VM) && args->stack == 0;
 }
 
 /* What we have nothing to do with leaves here by a jump: a child of clone returns on a stack of its own. */
@@ -132,6 +138,6 @@ long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
     if (route->makes)
         return entry_new((int)libc.syscall(number, a, b, c, d, e, f));
     if (is_fork(number, a, b))
-        return process_fork_by(number, a, c, d, e);
+        return process_fork_by(number, a, b, c, d, e);
     return libc.syscall(number, a, b, c, d, e, f);
 }

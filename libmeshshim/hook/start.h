@@ -9,7 +9,7 @@ void start_service(void);
 /* In a forked child, however it was made: puts every layer in order. `slot`: what conn_before_fork gave, -1 where nobody saw it coming. */
 void start_after_fork(int slot);
 /* A fork by a system call of its own: hook_process.c. */
-long process_fork_by(long number, long flags, long c, long d, long e);
+long process_fork_by(long number, long a, long b, long c, long d, long e);
 /* Once, at start-up: hook_process.c. */
 void process_watch_forks(void);
 /* At the end of the process: goodbyes. */

@@ -50,9 +50,11 @@ END
 }
 
 try "surface/dlopen: a library as usual" plugin shallow
-try "surface/dlopen: RTLD_DEEPBIND" plugin deep
-try "surface/dlmopen: RTLD_DEEPBIND" plugin apart
-[ "$slow" -eq 1 ] && try "surface/dlopen: by the search path of who calls" plugin_loads
+if [ "$slow" -eq 1 ]; then # a sanitizer has a dlopen of its own before ours, which refuses the flag and is the caller
+    try "surface/dlopen: RTLD_DEEPBIND" plugin deep
+    try "surface/dlmopen: RTLD_DEEPBIND" plugin apart
+    try "surface/dlopen: by the search path of who calls" plugin_loads
+fi
 try "surface/dlopen: the error is libc's" plugin_fails_to_load
 try "surface/refused: asynchronous input and output, rcmd, rexec" refused
 [ "$failures" -eq 0 ]

@@ -186,6 +186,7 @@ static int by_forkpty(void)
     MAKER(fopen, of_file(fopen("/dev/zero", "r")))                                                           \
     MAKER(fopen64, of_file(fopen64("/dev/zero", "r")))                                                       \
     MAKER(_IO_fopen, of_file(_IO_fopen("/dev/zero", "r")))                                                   \
+    MAKER(popen, of_file(popen("exec cat >/dev/null", "w")))                                                 \
     MAKER(tmpfile, of_file(tmpfile()))                                                                       \
     MAKER(tmpfile64, of_file(tmpfile64()))                                                                   \
     MAKER(opendir, of_directory(opendir("/")))                                                               \
