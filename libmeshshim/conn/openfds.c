@@ -54,12 +54,12 @@ static bool by_proc(void (*each)(int, void *), void *context)
     return true;
 }
 
-/* Without /proc (chroot): those that nearly every program stays below. */
+/* Without /proc (chroot): those that nearly every program stays below, and those of ours, just beyond the limit. */
 static void by_asking(void (*each)(int, void *), void *context)
 {
     struct rlimit limit;
     rlim_t most = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 4096 ? limit.rlim_cur : 4096;
-    for (int fd = 0; (rlim_t)fd < most; fd++)
+    for (int fd = 0; (rlim_t)fd < most + OWNFD_MOST; fd++)
         if (!ownfd_is(fd) && libc.fcntl(fd, F_GETFD, 0) >= 0)
             each(fd, context);
 }

@@ -10,7 +10,7 @@
 #include "base/libc.h"
 #include "base/quiet.h"
 
-enum { OWN = 32 };
+enum { OWN = OWNFD_MOST / 2 };
 
 /* Each place holds a descriptor plus one; 0 is free. */
 static _Atomic int own[OWN];
@@ -31,7 +31,7 @@ static int to_high_place(int fd)
     if (limit.rlim_cur > HIGH)
         return libc.fcntl(fd, F_DUPFD_CLOEXEC, USUAL - OWN);
     more = limit;
-    more.rlim_cur += 2 * OWN;
+    more.rlim_cur += OWNFD_MOST;
     quiet_begin(&quiet);
     if (more.rlim_cur <= limit.rlim_max && setrlimit(RLIMIT_NOFILE, &more) == 0) {
         high = libc.fcntl(fd, F_DUPFD_CLOEXEC, (long)limit.rlim_cur);

@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 
+/* So many numbers, at most, beyond the program's limit. */
+enum { OWNFD_MOST = 64 };
+
 /* Moves `fd` out of the program's way and remembers it; returns the new number (or fd itself where there is no room). */
 int ownfd_keep(int fd);
 /* Remembers one that stays where it is. */

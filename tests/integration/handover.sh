@@ -130,8 +130,12 @@ told "a message to a stranger" "does not share its keys"
 
 # ---- a launcher that is not meshed ----
 port=$(free_port)
-spawn launcher socat "TCP-LISTEN:$port,reuseaddr,fork" \
-    "EXEC:env LD_PRELOAD=\"$mesh_preload\" MESHSHIM_CONFIG=$work/server.ini MESHSHIM_LOG_FILE=$work/mesh.log cat,nofork"
+cat >"$work/launched" <<SH
+#!/bin/sh
+exec env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG=$work/server.ini MESHSHIM_LOG_FILE=$work/mesh.log cat
+SH
+chmod +x "$work/launched"
+spawn launcher socat "TCP-LISTEN:$port,reuseaddr,fork" "EXEC:$work/launched,nofork"
 wait_port "$port"
 say "from a meshed client"
 check "handover: a launcher that is not meshed starts a program that is" "from a meshed client"
