@@ -90,7 +90,7 @@ static const sigset_t *postponed(sigset_t *set)
 void quiet_begin(struct quiet *quiet)
 {
     sigset_t all;
-    int saved = errno;
+    int saved = quiet->error = errno;
     if (depth++ > 0)
         return;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &quiet->cancel);

@@ -11,6 +11,7 @@
 struct quiet {
     sigset_t before;
     int cancel;
+    int error; /* errno at its beginning */
 };
 
 /* Nests; only the outermost pair costs anything. errno is kept. */

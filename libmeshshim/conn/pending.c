@@ -269,13 +269,14 @@ bool pending_is_writable(const struct conn *conn)
 
 void pending_hold(struct conn *conn, bool sending)
 {
+    struct pending *p;
     struct quiet quiet;
     if (!steps_enter(conn, &quiet))
         return;
-    if (conn->pending && sending)
-        conn->pending->full = true;
-    if (conn->pending && !conn->pending->held) {
-        conn->pending->held = true;
+    p = conn->pending;
+    if (p && (!p->held || (sending && !p->full))) {
+        p->held = true;
+        p->full |= sending;
         readiness_hide(conn);
     }
     steps_leave(conn, &quiet);

@@ -121,12 +121,14 @@ static int control_locked(struct conn *conn, int epfd, int op, int fd, const str
     bool hidden;
     if (p && p->graced && op == EPOLL_CTL_MOD)
         p->held = true; /* it knows that it is connected, and waits for something else now */
-    hidden = p && p->held;
+    hidden = p && p->held && op != EPOLL_CTL_DEL;
+    if (hidden && op == EPOLL_CTL_ADD && (event->events & EPOLLOUT) && pending_is_writable(conn))
+        hidden = false; /* it knows from elsewhere that it is connected, and asks for the first time here */
     if (op != EPOLL_CTL_DEL && exclusive_is_wrong(old, op, event->events))
         return -EINVAL;
     if (event)
         shown = *event;
-    if (hidden && op != EPOLL_CTL_DEL) {
+    if (hidden) {
         shown.events = handshake_events(conn);
         shown.data.u64 = readiness_cookie(conn->index);
     }
@@ -138,7 +140,7 @@ static int control_locked(struct conn *conn, int epfd, int op, int fd, const str
         libc.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
         return -ENOMEM;
     }
-    if (hidden && op != EPOLL_CTL_DEL)
+    if (hidden)
         readiness_add_timer(epfd);
     return 0;
 }

@@ -30,10 +30,12 @@ bool steps_enter_now(struct conn *conn, struct quiet *quiet)
 
 void steps_leave(struct conn *conn, const struct quiet *quiet)
 {
+    int saved = quiet->error;
     lock_release(&conn->steps);
     if (atomic_load(&conn->closing))
         conn_settle(conn);
     quiet_end(quiet);
+    errno = saved; /* a step tells by its result alone, and is not what the program has called */
 }
 
 /* A failure that another endpoint may not have. */
