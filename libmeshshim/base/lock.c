@@ -9,6 +9,7 @@
 
 #include "base/banned.h"
 #include "base/libc.h"
+#include "base/process.h"
 
 #define WAITERS 0x80000000u
 
@@ -40,7 +41,7 @@ void lock_wake(struct lock *lock)
 static bool owner_is_gone(uint32_t word)
 {
     uint32_t owner = word & ~WAITERS;
-    return owner != 0 && kill((pid_t)owner, 0) < 0 && errno == ESRCH;
+    return owner != 0 && process_is_gone((pid_t)owner);
 }
 
 bool lock_is_orphan(const struct lock *lock)

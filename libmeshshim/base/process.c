@@ -1,10 +1,17 @@
 /* See process.h. */
 #include "base/process.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/banned.h"
+#include "base/libc.h"
 
 static volatile int *marker;
 static pid_t self;
@@ -35,4 +42,29 @@ pid_t process_id(void)
 bool process_is_borrowed(void)
 {
     return marker && *marker != 0 && getpid() != self;
+}
+
+/* It still answers signals, until its parent looks. */
+static bool is_zombie(pid_t id)
+{
+    char path[32], text[256];
+    const char *after_name;
+    ssize_t n;
+    int fd;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)id);
+    fd = (int)libc.syscall(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+    if (fd < 0)
+        return false;
+    n = libc.read(fd, text, sizeof text - 1);
+    libc.close(fd);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    after_name = strrchr(text, ')');
+    return after_name && after_name[1] == ' ' && strchr("ZX", after_name[2]);
+}
+
+bool process_is_gone(pid_t id)
+{
+    return (kill(id, 0) != 0 && errno == ESRCH) || is_zombie(id);
 }

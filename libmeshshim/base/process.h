@@ -16,5 +16,7 @@ pid_t process_id(void);
 bool process_is_unseen_child(void);
 /* True in a vfork child: hands off. Asks the kernel for the process id. */
 bool process_is_borrowed(void);
+/* No process or thread of this id runs any more; one that nobody has waited for yet counts as gone, too. */
+bool process_is_gone(pid_t id);
 
 #endif

@@ -199,9 +199,9 @@ static void wait_for_calls(struct conn *conn)
     struct shared *shared = conn->shared;
     if (!shared || conn_state(conn) != CONN_OPEN)
         return;
-    if (side_take_last(&shared->tx.lock, &shared->tx.asleep))
+    if (side_take_last(&shared->tx.lock, &shared->tx.asleep, &shared->tx.error))
         lock_release(&shared->tx.lock);
-    if (side_take_last(&shared->rx.lock, &shared->rx.asleep))
+    if (side_take_last(&shared->rx.lock, &shared->rx.asleep, &shared->rx.error))
         lock_release(&shared->rx.lock);
 }
 

@@ -31,10 +31,12 @@ int side_take(struct lock *lock, _Atomic bool *asleep, int fd, int flags)
     }
 }
 
-bool side_take_last(struct lock *lock, _Atomic bool *asleep)
+bool side_take_last(struct lock *lock, _Atomic bool *asleep, int *error)
 {
     enum lock_result taken = lock_try(lock);
     if (taken == LOCK_BUSY && !atomic_load(asleep))
         taken = lock_take(lock);
+    if (taken == LOCK_ORPHAN)
+        *error = ECONNRESET;
     return taken == LOCK_TAKEN || taken == LOCK_ORPHAN;
 }

@@ -17,8 +17,8 @@ int side_take(struct lock *lock, _Atomic bool *asleep, int fd, int flags);
 /*
  * For a close, after the descriptor's entry says that it is being closed: waits for whoever is in the middle, so that nothing of it
  * reaches a socket that gets the same number next. One who sleeps in the kernel is not waited for: it has the old socket.
- * True where the lock is taken.
+ * True where the lock is taken; where its owner died in the middle, that is the direction's error.
  */
-bool side_take_last(struct lock *lock, _Atomic bool *asleep);
+bool side_take_last(struct lock *lock, _Atomic bool *asleep, int *error);
 
 #endif

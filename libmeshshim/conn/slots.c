@@ -10,6 +10,7 @@
 
 #include "base/banned.h"
 #include "base/libc.h"
+#include "base/process.h"
 #include "conn/family.h"
 
 /* In the upper half of a slot's word; the lower one is a process id. */
@@ -52,33 +53,9 @@ static void hold(int slot, int type)
     lock_byte(slot, type, F_SETLK, &unused);
 }
 
-/* A zombie still answers signals, but its descriptors are closed. */
-static bool is_zombie(pid_t pid)
-{
-    char path[32], text[256];
-    const char *after_name;
-    ssize_t n;
-    int fd;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    fd = (int)libc.syscall(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
-    if (fd < 0)
-        return false;
-    n = libc.read(fd, text, sizeof text - 1);
-    libc.close(fd);
-    if (n <= 0)
-        return false;
-    text[n] = '\0';
-    after_name = strrchr(text, ')');
-    return after_name && after_name[1] == ' ' && strchr("ZX", after_name[2]);
-}
-
 static bool pid_lives(pid_t pid)
 {
-    if (pid == 0)
-        return true;
-    if (kill(pid, 0) != 0 && errno == ESRCH)
-        return false;
-    return !is_zombie(pid);
+    return pid == 0 || !process_is_gone(pid);
 }
 
 bool slots_lives(int slot)

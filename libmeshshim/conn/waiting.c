@@ -13,6 +13,12 @@
 #include "conn/pending_parts.h"
 #include "conn/undo.h"
 
+static bool another_shakes(const struct shared *shared)
+{
+    pid_t shaker = atomic_load(&shared->shaker);
+    return shaker != 0 && shaker != process_id() && !process_is_gone(shaker);
+}
+
 /* The steps lock is held. */
 static void expire_one(struct conn *conn, int64_t now)
 {
@@ -37,7 +43,7 @@ static void expire_one(struct conn *conn, int64_t now)
     }
     if (now < p->deadline_ms)
         return;
-    if (atomic_load(&conn->shared->shaker) != 0 && atomic_load(&conn->shared->shaker) != process_id()) {
+    if (another_shakes(conn->shared)) {
         p->deadline_ms = now + 1000;
         return; /* another process has it in hand */
     }
