@@ -16,6 +16,7 @@
 #include "conn/conn.h"
 #include "conn/driver.h"
 #include "conn/family.h"
+#include "conn/handover.h"
 #include "conn/fdtable.h"
 #include "conn/mesh.h"
 #include "conn/names.h"
@@ -23,6 +24,7 @@
 #include "conn/pending.h"
 #include "conn/readiness.h"
 #include "hook/preload.h"
+#include "hook/spawn_actions.h"
 #include "hook/start.h"
 #include "hook/stdio.h"
 
@@ -88,6 +90,8 @@ void start_after_fork(int slot)
     mesh_after_fork();
     names_after_fork();
     family_after_fork();
+    handover_after_fork();
+    spawn_actions_after_fork();
     pending_after_fork();
     readiness_after_fork();
     stdio_after_fork();

@@ -74,3 +74,10 @@ enum lock_result lock_contended(struct lock *lock)
         }
     }
 }
+
+void lock_take_soon(struct lock *lock)
+{
+    const struct timespec moment = { 0, 1000 * 1000 };
+    for (int i = 0; i < 100 && lock_try(lock) == LOCK_BUSY; i++)
+        libc.syscall(SYS_nanosleep, (long)&moment, 0, 0, 0, 0, 0);
+}

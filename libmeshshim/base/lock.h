@@ -54,10 +54,19 @@ static inline enum lock_result lock_take(struct lock *lock)
     return result == LOCK_BUSY ? lock_contended(lock) : result;
 }
 
+/* Waits a tenth of a second at most. To be given back by lock_give, which knows whether it was taken. */
+void lock_take_soon(struct lock *lock);
+
 static inline void lock_release(struct lock *lock)
 {
     if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) & 0x80000000)
         lock_wake(lock);
+}
+
+static inline void lock_give(struct lock *lock)
+{
+    if (lock_is_mine(lock))
+        lock_release(lock);
 }
 
 /* For __attribute__((cleanup)). A cancelled thread does not pass there: see conn/undo.h. */

@@ -82,7 +82,7 @@ static void clean(struct conn *conn)
     conn->registrations = NULL;
     conn->registration_count = conn->registration_room = 0;
     conn->dialled = NULL;
-    conn->last = false;
+    conn->last = conn->inherited = conn->parted = false;
 }
 
 struct conn *conn_new(int fd, enum conn_state state)
@@ -108,8 +108,12 @@ struct conn *conn_new(int fd, enum conn_state state)
 
 bool conn_share(struct conn *conn)
 {
-    if (!conn->shared)
+    struct quiet quiet;
+    if (!conn->shared) {
+        quiet_begin(&quiet); /* not between the announcement of a child and its fork */
         conn->shared = shared_new(atomic_load(&conn->fd));
+        quiet_end(&quiet);
+    }
     return conn->shared != NULL;
 }
 
@@ -205,8 +209,8 @@ static void wait_for_calls(struct conn *conn)
         lock_release(&shared->rx.lock);
 }
 
-/* Of the last one. It may have waited all the time, and another process have done everything, from the handshake on. */
-static void say_goodbye(struct conn *conn, int fd)
+/* It may have waited all the time, and another process have done everything, from the handshake on. */
+void conn_say_goodbye(struct conn *conn, int fd)
 {
     if (conn_state(conn) != CONN_OPEN) {
         if (!atomic_load_explicit(&conn->shared->established, memory_order_acquire))
@@ -234,7 +238,7 @@ static bool leave(struct conn *conn, int fd, bool goodbye)
     pending_abandon(conn);
     conn->last = conn->shared && shared_leave(conn->shared);
     if (conn->last && goodbye)
-        say_goodbye(conn, fd);
+        conn_say_goodbye(conn, fd);
     errno = saved;
     return true;
 }
@@ -310,8 +314,9 @@ static void each_shared(void (*change)(struct shared *, int), int slot)
     uint32_t n = __atomic_load_n(&made, __ATOMIC_ACQUIRE);
     for (uint32_t i = 0; i < n; i++) {
         struct conn *conn = conn_at(i);
-        if (conn_state(conn) != CONN_FREE && conn->shared && !atomic_load(&conn->closing))
-            change(conn->shared, slot);
+        struct shared *shared = __atomic_load_n(&conn->shared, __ATOMIC_RELAXED);
+        if (conn_state(conn) != CONN_FREE && shared && !atomic_load(&conn->closing))
+            change(shared, slot);
     }
 }
 
@@ -340,6 +345,18 @@ void conn_after_fork_in_parent(int slot, pid_t child)
     slots_born(slot, child);
 }
 
+/* Another thread was closing it and went on in the parent: by now its memory may be another connection's. */
+static void cut_stale(struct conn *conn, void *unused)
+{
+    (void)unused;
+    if (!conn->shared || shared_is_held(conn->shared, slots_own()))
+        return;
+    pending_abandon(conn);
+    conn->shared = NULL;
+    conn->error = ECONNRESET;
+    atomic_store(&conn->state, CONN_FAILED);
+}
+
 void conn_after_fork_in_child(int slot)
 {
     uint32_t n = made;
@@ -348,6 +365,8 @@ void conn_after_fork_in_child(int slot)
         conn_at(i)->steps = (struct lock){ 0 };
     if (family && !slots_claim(slot))
         each_shared(shared_add, slots_own());
+    else if (family)
+        conn_each(cut_stale, NULL);
 }
 
 void conn_goodbye_all(void)
@@ -358,8 +377,8 @@ void conn_goodbye_all(void)
         int fd = atomic_load(&conn->fd);
         if ((conn_state(conn) != CONN_OPEN && !conn_is_pending(conn)) || fdtable_get(fd) != conn)
             continue;
-        if (shared_leave(conn->shared))
-            say_goodbye(conn, fd);
+        if (shared_part(conn->shared))
+            conn_say_goodbye(conn, fd);
         if (conn->series)
             stats_connection_closed(conn->series);
         conn->series = NULL;

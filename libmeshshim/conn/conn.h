@@ -57,6 +57,8 @@ struct conn {
     bool
         connect_told; /* a further connect() is EISCONN; before, it is 0 once, as the kernel says after EINPROGRESS */
     bool plain;            /* it was let pass: a permissive port, and not for us */
+    bool inherited;        /* exec: the new image gets a descriptor of it */
+    bool parted;           /* exec: this process has given it up already, for others have it */
     bool last;             /* closing: no other process has the description */
     uint16_t port;         /* LISTENING */
     uint32_t index;        /* of this object, for epoll cookies */
@@ -137,6 +139,8 @@ int conn_before_fork(void);
 void conn_fork_failed(int slot);
 void conn_after_fork_in_parent(int slot, pid_t child);
 void conn_after_fork_in_child(int slot);
+/* Of the last one that has it. */
+void conn_say_goodbye(struct conn *conn, int fd);
 /* At the process' end: says goodbye on what nobody else holds. */
 void conn_goodbye_all(void);
 /* Calls `each` for every connection of this process, for /connections. */

@@ -21,7 +21,7 @@
 #include "conn/stream.h"
 
 struct survey {
-    bool meshable, channel, connection, refused;
+    bool meshable, borrowed, channel, connection, refused;
 };
 
 bool handover_matters(void)
@@ -50,10 +50,13 @@ static void survey_one(int fd, void *context)
     if (kind == OPENFD_UNIX) {
         found->channel = true;
     } else if (shared_exists(fd)) {
+        struct conn *conn = fdtable_get(fd);
         found->connection = true;
         if (!found->meshable) {
             libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
             found->refused = true;
+        } else if (conn && !found->borrowed) {
+            conn->inherited = true;
         }
     }
 }
@@ -79,24 +82,79 @@ static void pass(struct handover *h, bool wanted)
         libc.fcntl(family_fd(), F_SETFD, h->passed ? 0 : FD_CLOEXEC);
 }
 
-static bool has_inherited_fd(const struct conn *conn)
+/* Threads spawn at the same time, and have one memfd: it is closed for new images when the last of them is done. */
+static struct lock spawning;
+static int spawners;
+
+/*
+ * But they take their turns: until its id is written down, a child knows its slot only by its parent. (Not for long: a file action may wait
+ * for another child.)
+ */
+static struct lock turn;
+
+static void pass_spawned(struct handover *h, bool wanted)
 {
-    int end = fdtable_end();
-    for (int fd = 0; fd < end; fd++)
-        if (fdtable_is(fd, conn) && openfd_is_inherited(fd))
-            return true;
-    return false;
+    if (!wanted || !is_same_user() || lock_take(&spawning) == LOCK_MINE)
+        return;
+    if (spawners++ == 0)
+        pass(h, true);
+    h->passed = true;
+    lock_release(&spawning);
 }
 
-/* Exec closes it, and nobody else has it: the peer is told, as at any close. */
-static void say_goodbye(struct conn *conn, void *unused)
+static void passed_spawned(void)
+{
+    if (lock_take(&spawning) == LOCK_MINE)
+        return;
+    if (--spawners == 0)
+        libc.fcntl(family_fd(), F_SETFD, FD_CLOEXEC);
+    lock_release(&spawning);
+}
+
+void handover_after_fork(void)
+{
+    spawning = turn = (struct lock){ 0 };
+    if (spawners > 0)
+        libc.fcntl(family_fd(), F_SETFD, FD_CLOEXEC);
+    spawners = 0;
+}
+
+static void forget_inherited(struct conn *conn, void *unused)
 {
     (void)unused;
-    if (conn_state(conn) == CONN_OPEN && atomic_load(&conn->fds) > 0 && !has_inherited_fd(conn) &&
-        shared_is_only_ours(conn->shared)) {
-        stream_finish(conn, atomic_load(&conn->fd));
-        stream_drain_control(conn, atomic_load(&conn->fd));
-    }
+    conn->inherited = false;
+}
+
+/*
+ * Exec closes it. Where nobody else has it the peer is told, as at any close; else that is for the others, from now on: the new image will
+ * not know that it was here.
+ */
+static void part(struct conn *conn, void *unused)
+{
+    (void)unused;
+    if ((conn_state(conn) != CONN_OPEN && !conn_is_pending(conn)) || atomic_load(&conn->entries) == 0 ||
+        conn->inherited || !atomic_load(&conn->shared->established))
+        return;
+    if (shared_part(conn->shared))
+        conn_say_goodbye(conn, atomic_load(&conn->fd));
+    else
+        conn->parted = true;
+}
+
+/* Exec has failed. The others may have ended it by now. */
+static void rejoin(struct conn *conn, void *unused)
+{
+    bool had;
+    (void)unused;
+    if (!conn->parted)
+        return;
+    conn->parted = false;
+    if (shared_find(atomic_load(&conn->fd), false, &had) == conn->shared)
+        return;
+    pending_abandon(conn);
+    conn->error = ECONNRESET;
+    atomic_store(&conn->state, CONN_FAILED);
+    conn->shared = NULL;
 }
 
 static void say_refused(void)
@@ -108,8 +166,10 @@ static void say_refused(void)
 
 void handover_exec(struct handover *h, bool meshable)
 {
-    struct survey found = { .meshable = meshable };
-    *h = (struct handover){ .borrowed = process_is_borrowed(), .slot = -1 };
+    struct survey found = { .meshable = meshable, .borrowed = process_is_borrowed() };
+    *h = (struct handover){ .borrowed = found.borrowed, .slot = -1 };
+    if (!h->borrowed)
+        conn_each(forget_inherited, NULL);
     if (meshable)
         conn_each(finish_handshake, &h->borrowed);
     openfds_each(survey_one, &found);
@@ -117,11 +177,11 @@ void handover_exec(struct handover *h, bool meshable)
         say_refused();
     pass(h, meshable && (found.connection || found.channel));
     if (!h->borrowed)
-        conn_each(say_goodbye, NULL);
+        conn_each(part, NULL);
     if (!h->passed)
         return;
     h->slot = slots_leave(h->borrowed);
-    if (h->borrowed && h->slot >= 0)
+    if (h->borrowed)
         openfds_each(hold_one, &h->slot);
 }
 
@@ -132,21 +192,44 @@ void handover_stay(struct handover *h)
     if (h->borrowed && h->slot >= 0)
         shared_bury(h->slot);
     slots_stay(h->slot, h->borrowed);
+    if (!h->borrowed)
+        conn_each(rejoin, NULL);
 }
 
 struct held {
     int slot;
-    bool any;
+    bool any, chosen;
+    const struct carriage *carriage;
 };
 
-static void hold_open(struct conn *conn, void *context)
+static void hold(struct conn *conn, struct held *held)
 {
-    struct held *held = context;
-    if (!conn->shared || atomic_load(&conn->closing) || atomic_load(&conn->fds) == 0)
+    struct shared *shared = __atomic_load_n(&conn->shared, __ATOMIC_RELAXED);
+    if (!shared || atomic_load(&conn->closing) || atomic_load(&conn->fds) == 0)
         return;
     held->any = true;
-    if (held->slot >= 0)
-        shared_add(conn->shared, held->slot);
+    if (held->chosen)
+        shared_add(shared, held->slot);
+}
+
+static void hold_carried(struct conn *conn, void *context)
+{
+    struct held *held = context;
+    if (held->carriage->carries(held->carriage->actions, conn))
+        hold(conn, held);
+}
+
+/* No more than it will get: what it only seems to have ends without a goodbye if this process closes it in the meantime. */
+static void hold_all(struct held *held)
+{
+    int end = fdtable_end();
+    for (int fd = 0; fd < end; fd++) {
+        struct conn *conn = fdtable_get(fd);
+        if (conn && openfd_is_inherited(fd))
+            hold(conn, held);
+    }
+    if (held->carriage)
+        conn_each(hold_carried, held);
 }
 
 static void find_channel(int fd, void *context)
@@ -177,34 +260,34 @@ static void show_hidden(struct handover *h)
     free(h->hidden);
 }
 
-void handover_spawn(struct handover *h, bool meshable)
+void handover_spawn(struct handover *h, bool meshable, const struct carriage *carriage)
 {
-    struct held held = { .slot = -1 };
+    struct held held = { .slot = -1, .carriage = carriage };
     bool channel = false, outlived = true;
     *h = (struct handover){ .slot = -1 };
     if (!family_begin()) /* what is accepted later may be sent there */
         return;
+    slots_sweep(shared_bury);
     conn_each(finish_handshake, &outlived);
-    conn_each(hold_open, &held);
+    hold_all(&held);
     if (!held.any)
         openfds_each(find_channel, &channel);
-    pass(h, meshable && (held.any || channel));
-    if (!meshable && held.any)
+    pass_spawned(h, meshable && (held.any || channel));
+    if (!meshable)
         openfds_each(hide_one, h);
     if (h->hidden_count)
         say_refused();
     if (!h->passed)
         return;
-    h->slot = held.slot = slots_reserve_spawned();
-    conn_each(hold_open, &held);
+    if (carriage)
+        lock_take_soon(&turn);
+    h->slot = held.slot = slots_reserve_spawned(carriage != NULL);
+    held.chosen = true;
+    hold_all(&held);
 }
 
-void handover_spawned(struct handover *h, pid_t child)
+static void give_slot(const struct handover *h, pid_t child)
 {
-    show_hidden(h);
-    if (!h->passed)
-        return;
-    libc.fcntl(family_fd(), F_SETFD, FD_CLOEXEC);
     if (h->slot < 0)
         return;
     if (child > 0) {
@@ -213,6 +296,16 @@ void handover_spawned(struct handover *h, pid_t child)
         shared_bury(h->slot);
         slots_release(h->slot);
     }
+}
+
+void handover_spawned(struct handover *h, pid_t child)
+{
+    show_hidden(h);
+    if (!h->passed)
+        return;
+    give_slot(h, child);
+    lock_give(&turn);
+    passed_spawned();
 }
 
 /* ---- messages ---- */

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct conn;
+
 struct handover {
     bool borrowed; /* in a vfork child */
     bool passed;   /* the memfd is open for the new image */
@@ -25,9 +27,18 @@ bool handover_matters(void);
 void handover_exec(struct handover *h, bool meshable);
 /* It has failed. */
 void handover_stay(struct handover *h);
+/* What posix_spawn's file actions give to the program besides what it inherits; NULL: nothing. */
+struct carriage {
+    bool (*carries)(const void *actions, const struct conn *conn);
+    const void *actions;
+};
+
 /* Around posix_spawn and its kin: `child` is its process id, 0 where it is not known or has ended, -1 where there is none. */
-void handover_spawn(struct handover *h, bool meshable);
+void handover_spawn(struct handover *h, bool meshable, const struct carriage *carriage);
 void handover_spawned(struct handover *h, pid_t child);
+
+/* In a forked child. */
+void handover_after_fork(void);
 
 /* A message on the Unix socket `channel` is about to carry `fd`: 0, or minus the errno for the program. */
 int handover_send(int channel, int fd);

@@ -333,5 +333,8 @@ void pending_after_fork(void)
         atomic_store(&p->conn->sleepers, 0);
         p->early_length = 0; /* the parent sends it */
         p->inherited = true;
+        /* A thread that is not here was in the middle of it: such a copy cannot even be freed. */
+        if (atomic_load(&p->conn->steps.word))
+            p->handshake = NULL;
     }
 }

@@ -21,8 +21,9 @@ ssize_t writing_send(struct writing *w, const void *data, size_t n, int flags)
     if (flags & MSG_DONTWAIT) {
         put = libc_send_now(w->fd, data, n, flags);
     } else {
-        atomic_store_explicit(&w->tx->asleep, true, memory_order_relaxed);
+        /* In this order: whoever is killed asleep has these numbers taken back, and none is ever used twice. */
         w->tx->slept_seq = w->tx->residue_length == 0 && w->plain ? w->seq : w->tx->keys.seq;
+        atomic_store_explicit(&w->tx->asleep, true, memory_order_release);
         w->sleeping = true;
         put = libc.send(w->fd, data, n, flags);
         w->sleeping = false;

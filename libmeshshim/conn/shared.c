@@ -90,16 +90,17 @@ void shared_unsend(struct shared *shared)
     lock_release(&shared->holders_lock);
 }
 
-bool shared_is_only_ours(struct shared *shared)
+bool shared_part(struct shared *shared)
 {
     int slot = slots_own();
-    bool only = false;
+    bool only;
     if (slot < 0 || lock_take(&shared->holders_lock) == LOCK_MINE)
         return false;
     drop_dead(shared);
     *word_of(shared, slot) &= ~bit_of(slot);
-    only = nobody(shared);
-    *word_of(shared, slot) |= bit_of(slot);
+    only = !shared->ended && nobody(shared);
+    if (only)
+        *word_of(shared, slot) |= bit_of(slot);
     lock_release(&shared->holders_lock);
     return only;
 }
@@ -108,11 +109,18 @@ void shared_add(struct shared *shared, int slot)
 {
     if (lock_take(&shared->holders_lock) == LOCK_MINE)
         return;
-    if (slot < 0)
+    if (shared->ended || shared->cookie == 0) /* another thread closes it, or has */
+        ;
+    else if (slot < 0)
         shared->crowded = true;
     else
         *word_of(shared, slot) |= bit_of(slot);
     lock_release(&shared->holders_lock);
+}
+
+bool shared_is_held(const struct shared *shared, int slot)
+{
+    return slot >= 0 && (shared->holder[slot / 64] & bit_of(slot));
 }
 
 void shared_remove(struct shared *shared, int slot)

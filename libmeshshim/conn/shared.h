@@ -104,12 +104,16 @@ void shared_free(struct shared *shared);
 /* A message that carries it is about to be sent; or was not. */
 void shared_send(struct shared *shared);
 void shared_unsend(struct shared *shared);
-/* No other process has it. */
-bool shared_is_only_ours(struct shared *shared);
+/*
+ * The same, before this image ends. The last one keeps it, so that it is freed when the process is gone: until then it is in the middle of
+ * its goodbye.
+ */
+bool shared_part(struct shared *shared);
 /* The one of the socket `fd`, if any, is held by `slot` too. */
 void shared_add_by_fd(int fd, int slot);
 /* A process that is about to be has it too: a slot that was reserved. */
 void shared_add(struct shared *shared, int slot);
+bool shared_is_held(const struct shared *shared, int slot);
 void shared_remove(struct shared *shared, int slot);
 /* Whatever `slot` still holds; what nobody else does is freed. */
 void shared_bury(int slot);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -17,7 +18,8 @@
 enum slot_state {
     SLOT_FREE,
     SLOT_UNBORN,  /* of a child that has not run yet: its id as its parent sees it, or 0 */
-    SLOT_SPAWNED, /* of a program that is being started: its parent's id */
+    SLOT_SPAWNED, /* of a program that is being started: its parent's id, until that knows the program's */
+    SLOT_SHELL,   /* the same, where it will not know */
     SLOT_ALIVE,   /* holds the lock */
     SLOT_LEAVING, /* the same, in exec */
     SLOT_BURIED
@@ -67,6 +69,7 @@ bool slots_lives(int slot)
     switch (state_of(seen)) {
     case SLOT_UNBORN:
     case SLOT_SPAWNED:
+    case SLOT_SHELL:
         return pid_lives(pid_of(seen));
     case SLOT_ALIVE:
     case SLOT_LEAVING:
@@ -126,9 +129,9 @@ int slots_reserve(void)
     return take(SLOT_UNBORN, 0);
 }
 
-int slots_reserve_spawned(void)
+int slots_reserve_spawned(bool id_follows)
 {
-    return take(SLOT_SPAWNED, getpid());
+    return take(id_follows ? SLOT_SPAWNED : SLOT_SHELL, getpid());
 }
 
 void slots_born(int slot, pid_t child)
@@ -140,14 +143,17 @@ void slots_born(int slot, pid_t child)
 
 void slots_release(int slot)
 {
-    if (slot >= 0)
-        atomic_store(&family->slot[slot], word(SLOT_FREE, 0));
+    if (slot < 0)
+        return;
+    hold(slot, F_UNLCK); /* or the next one could not lock it */
+    atomic_store(&family->slot[slot], word(SLOT_FREE, 0));
 }
 
 bool slots_retract(int slot)
 {
-    uint64_t spawned = word(SLOT_SPAWNED, getpid());
-    return atomic_compare_exchange_strong(&family->slot[slot], &spawned, word(SLOT_BURIED, 0));
+    uint64_t spawned = word(SLOT_SPAWNED, getpid()), shell = word(SLOT_SHELL, getpid());
+    return atomic_compare_exchange_strong(&family->slot[slot], &spawned, word(SLOT_BURIED, 0)) ||
+           atomic_compare_exchange_strong(&family->slot[slot], &shell, word(SLOT_BURIED, 0));
 }
 
 bool slots_claim(int slot)
@@ -189,26 +195,45 @@ void slots_stay(int slot, bool borrowed)
     atomic_store(&family->slot[slot], borrowed ? word(SLOT_FREE, 0) : word(SLOT_ALIVE, getpid()));
 }
 
+static int find(uint64_t wanted, int from)
+{
+    int n = (int)atomic_load(&family->slots);
+    while (from < n && from < FAMILY_SLOTS && atomic_load(&family->slot[from]) != wanted)
+        from++;
+    return from < n && from < FAMILY_SLOTS ? from : -1;
+}
+
+static bool arrive_as(enum slot_state state, pid_t pid)
+{
+    for (int i = -1; (i = find(word(state, pid), i + 1)) >= 0;) {
+        uint64_t seen = word(state, pid);
+        hold(i, F_WRLCK);
+        if (atomic_compare_exchange_strong(&family->slot[i], &seen, word(SLOT_ALIVE, getpid()))) {
+            own = i;
+            return true;
+        }
+        hold(i, F_UNLCK);
+    }
+    return false;
+}
+
 int slots_arrive(void)
 {
-    uint32_t n = atomic_load(&family->slots);
-    const pid_t self = getpid();
-    const uint64_t mine[] = { word(SLOT_LEAVING, self), word(SLOT_UNBORN, self),
-                              word(SLOT_SPAWNED, getppid()) };
-    for (uint32_t i = 0; i < n && i < FAMILY_SLOTS; i++) {
-        for (size_t k = 0; k < sizeof mine / sizeof mine[0]; k++) {
-            uint64_t seen = mine[k];
-            if (atomic_load(&family->slot[i]) != seen)
-                continue;
-            hold((int)i, F_WRLCK);
-            if (atomic_compare_exchange_strong(&family->slot[i], &seen, word(SLOT_ALIVE, self))) {
-                own = (int)i;
-                return own;
-            }
-            hold((int)i, F_UNLCK);
-        }
+    const struct timespec moment = { 0, 1000 * 1000 };
+    const pid_t parent = getppid();
+    bool shell = true;
+    /* Are we what system() has started, or what another thread spawns? In the second case it will soon write that down. */
+    for (int i = 0; i < 20 && shell; i++) {
+        if (arrive_as(SLOT_LEAVING, getpid()) || arrive_as(SLOT_UNBORN, getpid()))
+            return own;
+        shell = find(word(SLOT_SHELL, parent), 0) >= 0;
+        if (shell && find(word(SLOT_SPAWNED, parent), 0) < 0)
+            break;
+        if (shell)
+            libc.syscall(SYS_nanosleep, (long)&moment, 0, 0, 0, 0, 0);
     }
-    return -1;
+    arrive_as(shell ? SLOT_SHELL : SLOT_SPAWNED, parent);
+    return own;
 }
 
 void slots_sweep(void (*bury)(int slot))

@@ -15,8 +15,8 @@
 int slots_own(void);
 /* A slot for a child that is about to be born by fork; -1: the family is full. */
 int slots_reserve(void);
-/* The same, where posix_spawn or its kin will start a program: that finds it by its parent. */
-int slots_reserve_spawned(void);
+/* The same, where posix_spawn or its kin will start a program: that finds it by its parent. `id_follows`: slots_born will be called. */
+int slots_reserve_spawned(bool id_follows);
 /* The child lives, under this id. */
 void slots_born(int slot, pid_t child);
 /* There is no child after all; nothing refers to the slot any more. */

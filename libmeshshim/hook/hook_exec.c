@@ -212,6 +212,7 @@ static int spawn(spawn_call *call, bool searched, pid_t *pid, const char *path,
 {
     struct preload preload;
     struct handover handover;
+    const struct carriage carriage = { spawn_actions_carry, actions };
     char **meshed;
     pid_t child = -1;
     bool meshable;
@@ -220,8 +221,8 @@ static int spawn(spawn_call *call, bool searched, pid_t *pid, const char *path,
         return call(pid, path, actions, attributes, argv, envp);
     meshed = preload_environment(&preload, envp);
     meshable = prospect_of(&(struct start){ path, AT_FDCWD, 0, searched, argv, meshed }) != STARTS_PLAIN;
-    handover_spawn(&handover, meshable);
-    if (!meshable && spawn_actions_pass(actions)) {
+    handover_spawn(&handover, meshable, &carriage);
+    if (!meshable && spawn_actions_carry(actions, NULL)) {
         log_error("%s cannot be meshed and is not started, for a connection of the mesh is to be its "
                   "descriptor: it "
                   "would write to it in the clear (meshctl check PROGRAM tells why)",
@@ -261,7 +262,7 @@ int hook_system(const char *command)
     int result;
     if (mesh_state == MESH_OFF || !command)
         return libc.system(command);
-    handover_spawn(&handover, is_shell_meshable());
+    handover_spawn(&handover, is_shell_meshable(), NULL);
     result = libc.system(command);
     handover_spawned(&handover, -1); /* it has ended */
     return result;
@@ -273,7 +274,7 @@ FILE *hook_popen(const char *command, const char *mode)
     FILE *file;
     if (mesh_state == MESH_OFF)
         return libc.popen(command, mode);
-    handover_spawn(&handover, is_shell_meshable());
+    handover_spawn(&handover, is_shell_meshable(), NULL);
     file = libc.popen(command, mode);
     handover_spawned(&handover, file ? 0 : -1);
     if (file)

@@ -13,42 +13,73 @@
 
 static int announce(void)
 {
-    int slot;
     if (mesh_state == MESH_OFF)
         return -1;
-    slot = conn_before_fork();
-    quiet_alone_begin();
-    return slot;
+    quiet_alone_begin(); /* first: no connection comes or goes between the announcement and the fork */
+    return conn_before_fork();
 }
 
-/* What follows a fork, in both processes. */
-static long forked(int slot, long child)
+/* In the parent, at once. */
+static void let_others_go_on(void)
+{
+    if (mesh_state != MESH_OFF)
+        quiet_alone_end();
+}
+
+static void born(int slot, long child)
 {
     int saved = errno;
-    if (child != 0 && mesh_state != MESH_OFF)
-        quiet_alone_end();
-    if (child == 0)
-        start_after_fork(slot);
-    else if (child > 0)
+    if (child > 0)
         conn_after_fork_in_parent(slot, (pid_t)child);
-    else
+    else if (child < 0)
         conn_fork_failed(slot);
     errno = saved;
-    return child;
 }
 
-/* libc forks by itself as well (daemon, forkpty): then pthread_atfork's handlers are told, and this thread's hook is not. */
-static __thread bool hooked;
-static __thread int inner_slot;
+/*
+ * libc's fork, and those that it makes by itself (daemon, forkpty), tell the handlers of pthread_atfork. Ours was registered first: it is
+ * the last before the fork, when no handler of the program's can wait any more for a thread that waits for us, and the first in the child.
+ */
+static __thread int announced = -1;
+
+static void before_fork(void)
+{
+    announced = announce();
+}
+
+static void after_fork_in_child(void)
+{
+    start_after_fork(announced);
+}
+
+void process_watch_forks(void)
+{
+    pthread_atfork(before_fork, let_others_go_on, after_fork_in_child);
+}
 
 pid_t hook_fork(void)
 {
-    int slot = announce();
+    int outer = announced; /* a signal handler forks where this thread was about to */
     pid_t child;
-    hooked = true;
+    if (mesh_state == MESH_OFF) /* nobody watches; the hooks will notice */
+        return libc.fork();
     child = libc.fork();
-    hooked = false;
-    return (pid_t)forked(slot, child);
+    born(announced, child);
+    announced = outer;
+    return child;
+}
+
+/* Nobody tells the handlers. */
+static long forked(int slot, long child)
+{
+    int saved = errno;
+    if (child == 0)
+        start_after_fork(slot);
+    else
+        let_others_go_on();
+    born(slot, child);
+    errno = saved;
+    return child;
 }
 
 pid_t hook__Fork(void)
@@ -88,29 +119,6 @@ int hook_clone(int (*run)(void *), void *stack, int flags, void *context, void *
         return libc.clone(run, stack, flags, context, parent, tls, child);
     beginning.slot = announce();
     return (int)forked(beginning.slot, libc.clone(begin_child, stack, flags, &beginning, parent, tls, child));
-}
-
-static void before_inner_fork(void)
-{
-    if (!hooked)
-        inner_slot = announce();
-}
-
-static void after_inner_fork(void)
-{
-    if (!hooked)
-        start_after_fork(inner_slot);
-}
-
-static void after_inner_fork_in_parent(void)
-{
-    if (!hooked && mesh_state != MESH_OFF)
-        quiet_alone_end();
-}
-
-void process_watch_forks(void)
-{
-    pthread_atfork(before_inner_fork, after_inner_fork_in_parent, after_inner_fork);
 }
 
 void hook__exit(int status)

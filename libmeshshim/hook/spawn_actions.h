@@ -8,7 +8,11 @@
 #include <spawn.h>
 #include <stdbool.h>
 
-/* Would a program that is spawned with these get a protected connection? */
-bool spawn_actions_pass(const posix_spawn_file_actions_t *actions);
+struct conn;
+
+/* Would a program that is spawned with these get this connection? NULL: any that is protected. */
+bool spawn_actions_carry(const void *actions, const struct conn *conn);
+/* In a forked child. */
+void spawn_actions_after_fork(void);
 
 #endif

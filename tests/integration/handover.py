@@ -111,6 +111,32 @@ elif way == "stranger":  # a process that does not share the keys
 elif way == "replace":  # exec closes the connection: its end is clean
     connection.sendall(b"the end\n")
     os.execv("/bin/true", ["true"])
+elif way in ("aside", "aside-fork"):  # a program is started that does not get it, and it ends before that program runs
+    connection.sendall(b"the end\n")
+    if way == "aside":
+        os.posix_spawn("/bin/true", ["true"], os.environ)
+    else:
+        channel = socket.socketpair()[0]  # by which connections could come: it is of the family
+        channel.set_inheritable(True)
+        began, begins = os.pipe()  # exec closes the child's end
+        if os.fork() == 0:
+            os.execv("/bin/true", ["true"])
+        os.close(begins)
+        os.read(began, 1)
+    connection.close()
+    os.wait()
+elif way == "killed":  # a child that waits for bytes is killed; nobody has waited for it when its parent reads
+    connection.recv(3)
+    child = os.fork()
+    if child == 0:
+        connection.recv(3)
+        os._exit(0)
+    while open(f"/proc/{child}/stat").read().rsplit(")")[1].split()[0] != "S":
+        pass
+    os.kill(child, 9)
+    connection.sendall(b"killed")
+    connection.sendall(connection.recv(3))
+    os.wait()
 elif way == "user":  # the program runs as somebody else
     os.setgid(65534)
     os.setuid(65534)

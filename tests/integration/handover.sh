@@ -1,7 +1,7 @@
 #!/bin/bash
 # An open connection goes on in the program that is started on it, however it is started; what cannot be protected there
 # does not get it.
-# timeout: 180
+# timeout: 300
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 python=/usr/bin/python3
@@ -55,8 +55,100 @@ goes_on failing "No such file or directory
 onetwothree"
 
 # ---- exec as the end of a connection ----
+# whole N: of how many of N connections one reads to the end.
+whole() {
+    timeout 60 env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/client.ini" "$python" - "$port" "$1" >"$work/answer" 2>"$work/client.err" <<'PY'
+import socket, sys
+whole = 0
+for _ in range(int(sys.argv[2])):
+    connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    answer = b""
+    while data := connection.recv(100):
+        answer += data
+    whole += answer == b"the end\n"
+print(whole)
+PY
+}
+
 serve replace
-say "" && check "handover: exec closes what is close-on-exec, with a goodbye" "the end"
+whole 1
+check "handover: exec closes what is close-on-exec, with a goodbye" 1
+for way in aside aside-fork; do
+    serve "$way"
+    whole 1
+    check "handover: closed while a program is started that does not get it: a goodbye ($way)" 1
+done
+
+# ---- processes that are killed ----
+serve killed
+timeout 20 env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/client.ini" "$python" - "$port" >"$work/answer" 2>"$work/client.err" <<'PY'
+import socket, sys
+connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+connection.sendall(b"one")
+connection.recv(6, socket.MSG_WAITALL)
+connection.sendall(b"two")
+while data := connection.recv(100):
+    print(data.decode())
+PY
+check "handover: a reader is killed, its parent reads on" two
+
+# ---- one thread forks, another one serves ----
+cat >"$work/forks.c" <<'C'
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void spawn_some(int n)
+{
+    char *argv[] = { "true", NULL };
+    pid_t child;
+    for (int i = 0; i < n; i++)
+        if (posix_spawn(&child, "/bin/true", NULL, NULL, argv, environ) == 0)
+            waitpid(child, NULL, 0);
+}
+static void *forks(void *unused)
+{
+    for (;;) {
+        pid_t child = fork();
+        if (child == 0)
+            _exit(0);
+        waitpid(child, NULL, 0);
+    }
+    return unused;
+}
+int main(int argc, char **argv)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(argv[argc - 1])) };
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    pthread_t thread;
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 5) ||
+        (argc == 2 && pthread_create(&thread, NULL, forks, NULL)))
+        return 1;
+    for (;;) {
+        int fd = accept(listener, NULL, NULL);
+        if (write(fd, "the end\n", 8) != 8)
+            return 1;
+        if (argc > 2)
+            spawn_some(atoi(argv[1]));
+        close(fd);
+    }
+}
+C
+gcc -D_GNU_SOURCE -o "$work/forks" "$work/forks.c" -lpthread || fail "no program that forks"
+# served N [SPAWNS]: by how many of N connections the answer comes whole.
+served() {
+    port=$(free_port)
+    spawn server mesh server "$work/forks" "${@:2}" "$port"
+    wait_port "$port"
+    whole "$1"
+}
+served 100
+check "handover: one thread forks, another one closes connections, with goodbyes" 100
+served 1 1100
+check "handover: a goodbye after more programs than a family has places" 1
 
 # ---- what cannot be protected ----
 # Nothing in the clear: the peer sees the end, or a refusal, and none of the bytes that cat would have sent back.
