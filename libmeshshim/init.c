@@ -112,6 +112,13 @@ void start_end(void)
     conn_goodbye_all();
 }
 
+void start_before_lock_in(bool all_threads)
+{
+    stats_prepare();
+    if (all_threads)
+        admin_stop();
+}
+
 /* No thread, no socket, no OpenSSL here: most programs that inherit LD_PRELOAD never open a connection. */
 __attribute__((constructor(101))) static void loaded(void)
 {
@@ -138,5 +145,6 @@ __attribute__((destructor)) static void unloaded(void)
 {
     stdio_flush();
     start_end();
-    admin_stop();
+    if (!process_is_locked_in())
+        admin_stop();
 }

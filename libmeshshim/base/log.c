@@ -10,6 +10,7 @@
 
 #include "base/banned.h"
 #include "base/libc.h"
+#include "base/process.h"
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 static enum log_level threshold = LOG_WARN;
@@ -82,7 +83,7 @@ void log_write(enum log_level level, const char *format, ...)
     int head, body;
     size_t length;
 
-    if (level > threshold)
+    if (level > threshold || process_is_locked_in())
         return;
     head = snprintf(line, sizeof line, "meshshim[%d]: %s: ", (int)getpid(), level_names[level]);
     va_start(args, format);

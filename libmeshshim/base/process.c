@@ -15,6 +15,7 @@
 
 static volatile int *marker;
 static pid_t self;
+static bool locked_in;
 
 void process_init(void)
 {
@@ -51,6 +52,8 @@ static bool is_zombie(pid_t id)
     const char *after_name;
     ssize_t n;
     int fd;
+    if (locked_in)
+        return false;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)id);
     fd = (int)libc.syscall(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
     if (fd < 0)
@@ -67,4 +70,14 @@ static bool is_zombie(pid_t id)
 bool process_is_gone(pid_t id)
 {
     return (kill(id, 0) != 0 && errno == ESRCH) || is_zombie(id);
+}
+
+void process_lock_in(void)
+{
+    locked_in = true;
+}
+
+bool process_is_locked_in(void)
+{
+    return locked_in;
 }

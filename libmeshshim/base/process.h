@@ -19,4 +19,8 @@ bool process_is_borrowed(void);
 /* No process or thread of this id runs any more; one that nobody has waited for yet counts as gone, too. */
 bool process_is_gone(pid_t id);
 
+/* The program has locked itself in (seccomp): files may no longer be opened. */
+void process_lock_in(void);
+bool process_is_locked_in(void);
+
 #endif

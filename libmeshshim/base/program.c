@@ -58,7 +58,7 @@ static bool is_secure(int fd, const struct stat *st, enum program_gain gain)
     struct statfs fs;
     uid_t uid = geteuid();
     gid_t gid = getegid();
-    bool is_granted = gain != GAINS_NOTHING && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 &&
+    bool is_granted = gain != GAINS_NOTHING && libc.prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 &&
                       !(fstatfs(fd, &fs) == 0 && (fs.f_flags & ST_NOSUID));
 
     if (is_granted && (st->st_mode & S_ISUID))

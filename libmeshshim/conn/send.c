@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/libc.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/scratch.h"
 #include "conn/arena.h"
 #include "conn/fdtable.h"
@@ -329,7 +330,8 @@ ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
     if (!shared) /* closed by another thread at this very moment */
         return -EBADF;
     w.tx = &shared->tx;
-    quiet = shared->rx.keys.seq == 0; /* an alert may explain a broken pipe: no signal before we know */
+    quiet = shared->rx.keys.seq == 0 &&
+            !process_is_locked_in(); /* an alert may explain a broken pipe: no signal before we know */
     if (flags & MSG_ZEROCOPY)
         return -ENOBUFS; /* as the kernel when it has no room for notifications: programs then copy */
     /* A record has no urgent byte: out-of-band data goes in line, as SO_OOBINLINE shows it. */

@@ -8,6 +8,7 @@
 
 #include "base/banned.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/program.h"
 #include "conn/handover.h"
 #include "conn/mesh.h"
@@ -92,7 +93,8 @@ static int exec(const struct start *start)
     struct start meshed;
     enum prospect prospect;
     int error;
-    if (mesh_state == MESH_OFF || (start->path && is_nowhere(start->path)))
+    /* One that is locked in does not look around; what it starts, if it may, gets no connection. */
+    if (mesh_state == MESH_OFF || process_is_locked_in() || (start->path && is_nowhere(start->path)))
         return execute(start);
     meshed = *start;
     meshed.envp = preload_environment(&preload, start->envp);

@@ -10,6 +10,7 @@
 #include "conn/mesh.h"
 #include "conn/pending.h"
 #include "hook/entry.h"
+#include "hook/sandbox.h"
 #include "hook/start.h"
 
 #define PTR(x) ((void *)(uintptr_t)(x))
@@ -99,6 +100,7 @@ static const struct route routes[NUMBERS + 1] = {
     [SYS_pselect6] = { by_pselect6, false, false },
     [SYS_exit_group] = { by_exit_group, false, false },
     [SYS_io_submit] = { by_io_submit, false, false },
+    [SYS_seccomp] = { sandbox_seccomp, false, false },
     [SYS_signalfd4] = { NULL, false, true },
     [SYS_mq_open] = { NULL, false, true },
     [SYS_openat2] = { NULL, false, true },

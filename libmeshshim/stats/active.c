@@ -168,6 +168,13 @@ void active_remove(struct region *region, size_t index)
     }
 }
 
+void active_prepare(struct region *region)
+{
+    char *base = atomic_load_explicit(&region->base, memory_order_acquire);
+    if (base)
+        own_record(region, base);
+}
+
 void active_after_fork(struct region *region)
 {
     uint64_t seen = atomic_load(&region->mine);

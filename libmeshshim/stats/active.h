@@ -13,6 +13,8 @@
  * active. */
 void active_add(struct region *region, size_t index);
 void active_remove(struct region *region, size_t index);
+/* Takes the record now: later it may not be allowed to look for it. */
+void active_prepare(struct region *region);
 /* In a forked child: the record is the parent's. Async-signal-safe. */
 void active_after_fork(struct region *region);
 

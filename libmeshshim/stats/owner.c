@@ -11,6 +11,7 @@
 
 #include "base/banned.h"
 #include "base/libc.h"
+#include "base/process.h"
 
 #define PID_BITS   22
 #define START_BITS 32
@@ -55,6 +56,8 @@ static bool look(int pid, char *state, unsigned long *threads, uint32_t *start)
     char path[32], text[1024];
     ssize_t n;
     int fd;
+    if (process_is_locked_in())
+        return false;
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     fd = libc.open(path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
@@ -76,7 +79,7 @@ uint64_t owner_self(void)
     char state;
     if (!look((int)pid, &state, &threads, &start))
         start = 0;
-    if (stat("/proc/self/ns/pid", &st) == 0)
+    if (!process_is_locked_in() && stat("/proc/self/ns/pid", &st) == 0)
         namespace_ = 1 + st.st_ino % 1023;
     return pid | (uint64_t)start << PID_BITS | namespace_ << (PID_BITS + START_BITS);
 }

@@ -214,3 +214,9 @@ void stats_after_fork(void)
     active_after_fork(&file_region);
     active_after_fork(&anonymous_region);
 }
+
+void stats_prepare(void)
+{
+    active_prepare(&file_region);
+    active_prepare(&anonymous_region);
+}

@@ -62,6 +62,9 @@ void stats_connection_closed(struct series *series);
  * enough for atfork. */
 void stats_after_fork(void);
 
+/* Does now what would open files later: before the process is locked in. */
+void stats_prepare(void);
+
 /* Writers of everything in a runtime directory. They open the files themselves and need no stats_open. */
 void stats_write_json(const char *runtime_dir, struct buf *out);
 void stats_write_prometheus(const char *runtime_dir, struct buf *out);
