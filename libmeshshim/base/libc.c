@@ -52,7 +52,10 @@ enum { UNBOUND, BINDING, BOUND };
 static _Atomic int binding;
 static __thread int binding_here;
 
-/* Stand-ins: bind, then call the real thing; while this very thread is binding, call the kernel. */
+/*
+ * Stand-ins, until all is bound. What has a system call is that system call: an allocator that is being initialised opens and reads
+ * files, and looking symbols up may allocate, where it would wait for itself. The others bind, then call the real thing.
+ */
 #define FIRST7(a, b, c, d, e, f, g, ...)                                                                     \
     (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f), (long)(g)
 #define RAW_ARGS(...) FIRST7(__VA_ARGS__ __VA_OPT__(, ) 0, 0, 0, 0, 0, 0, 0)
@@ -66,7 +69,7 @@ static __thread int binding_here;
 #define SYM(ret, name, params, args, number)                                                                 \
     static ret early_##name params                                                                           \
     {                                                                                                        \
-        if (binding_here)                                                                                    \
+        if (binding_here || (number) >= 0)                                                                   \
             return RAW(ret, number, args);                                                                   \
         libc_bind();                                                                                         \
         return libc.name args;                                                                               \
@@ -125,4 +128,9 @@ void libc_bind(void)
     bind_all();
     binding_here = 0;
     atomic_store_explicit(&binding, BOUND, memory_order_release);
+}
+
+__attribute__((constructor(101))) static void bind_at_start(void)
+{
+    libc_bind();
 }

@@ -56,9 +56,6 @@
 #ifndef SYS_dup2
 #define SYS_dup2 -1
 #endif
-#ifndef SYS_fork
-#define SYS_fork -1
-#endif
 #ifndef SYS_inotify_init
 #define SYS_inotify_init -1
 #endif
@@ -79,7 +76,7 @@ struct libc_calls {
 #undef SYM
 };
 
-/* Valid from the first instruction: until bound, each pointer leads to a stand-in that binds first. */
+/* Valid from the first instruction: until bound, each pointer leads to a stand-in, which see. */
 extern struct libc_calls libc;
 
 /*

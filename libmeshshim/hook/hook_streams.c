@@ -63,13 +63,3 @@ int hook___isoc99_fwscanf(FILE *file, const wchar_t *format, ...)
 {
     WITH_LIST(format, hook___isoc99_vfwscanf(file, format, args));
 }
-
-int hook___isoc23_fscanf(FILE *file, const char *format, ...)
-{
-    WITH_LIST(format, hook___isoc23_vfscanf(file, format, args));
-}
-
-int hook___isoc23_fwscanf(FILE *file, const wchar_t *format, ...)
-{
-    WITH_LIST(format, hook___isoc23_vfwscanf(file, format, args));
-}

@@ -99,6 +99,9 @@ static const struct route routes[NUMBERS + 1] = {
     [SYS_ppoll] = { by_ppoll, false, false },
     [SYS_pselect6] = { by_pselect6, false, false },
     [SYS_exit_group] = { by_exit_group, false, false },
+#ifdef SYS_fork
+    [SYS_fork] = { TO(hook_fork), true, false },
+#endif
     [SYS_io_submit] = { by_io_submit, false, false },
     [SYS_seccomp] = { sandbox_seccomp, false, false },
     [SYS_signalfd4] = { NULL, false, true },
