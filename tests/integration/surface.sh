@@ -49,6 +49,11 @@ END
         diff "$work/expected" "$work/got" && grep -q 'rcmd would speak to 127.0.0.1 in the clear' "$work/mesh.log"
 }
 
+allocates() {
+    [ "$(limit 20 mesh client "$B/tests/apps/programs/allocator")" = ready ]
+}
+
+[ "$slow" -eq 1 ] && try "surface/allocator: one that reads files at its first call" allocates
 try "surface/dlopen: a library as usual" plugin shallow
 if [ "$slow" -eq 1 ]; then # a sanitizer has a dlopen of its own before ours, which refuses the flag and is the caller
     try "surface/dlopen: RTLD_DEEPBIND" plugin deep
