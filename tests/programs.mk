@@ -14,8 +14,13 @@ $(B)/tests/%.o: tests/%.c
 
 $(B)/tests/trace/fortified.o: TEST_DEFINES := -D_FORTIFY_SOURCE=2
 
-$(B)/tests/trace/trace: $(TRACE_OBJ)
-	$(CC) -o $@ $^ -lpthread
+$(B)/tests/trace/trace: $(TRACE_OBJ) | $(B)/tests/trace/plugin.so
+	$(CC) -o $@ $^ -lpthread -ldl
+
+# What its scripts load and unload.
+$(B)/tests/trace/plugin.so: tests/integration/plugin.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -shared -fPIC -o $@ $<
 
 $(B)/tests/peers/badpeer: $(patsubst tests/%.c,$(B)/tests/%.o,$(wildcard tests/peers/bad*.c))
 	$(CC) -o $@ $^ -lssl -lcrypto -lpthread

@@ -10,6 +10,7 @@
 #include "base/banned.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/roomy.h"
 #include "policy/config.h"
 #include "tls/identity.h"
 
@@ -85,12 +86,17 @@ static void forget_identity(void)
     refusal = NULL;
 }
 
+static void load_identity(void *reason)
+{
+    identity = identity_new(snapshot_workload(current), reason);
+}
+
 /* With the lock held. An expired certificate is refused here, at each new connection, not only when it was read. */
 static struct identity *usable_identity(struct buf *why)
 {
     if (!identity && !refusal) {
         struct buf reason = BUF_INIT;
-        identity = identity_new(snapshot_workload(current), &reason);
+        roomy_call(load_identity, &reason);
         if (!identity)
             refusal = strdup(buf_text(&reason));
         buf_free(&reason);

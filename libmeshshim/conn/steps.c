@@ -4,6 +4,7 @@
 #include "base/banned.h"
 #include "base/clock.h"
 #include "base/libc.h"
+#include "base/roomy.h"
 #include "base/process.h"
 #include "conn/dial.h"
 #include "conn/pending_parts.h"
@@ -149,7 +150,7 @@ static enum pending_result hear(struct conn *conn)
     }
 }
 
-enum pending_result steps_take(struct conn *conn)
+static enum pending_result take(struct conn *conn)
 {
     if (conn_is_pending(conn) && !conn->pending) /* given up by another thread that closes it */
         return PENDING_FAILED;
@@ -168,6 +169,24 @@ enum pending_result steps_take(struct conn *conn)
     default: /* closed by another thread, or let pass */
         return conn->plain ? PENDING_PLAIN : PENDING_FAILED;
     }
+}
+
+struct taking {
+    struct conn *conn;
+    enum pending_result result;
+};
+
+static void take_roomily(void *argument)
+{
+    struct taking *taking = argument;
+    taking->result = take(taking->conn);
+}
+
+enum pending_result steps_take(struct conn *conn)
+{
+    struct taking taking = { conn, PENDING_WAITS };
+    roomy_call(take_roomily, &taking);
+    return taking.result;
 }
 
 enum pending_result pending_drive(struct conn *conn)

@@ -397,7 +397,9 @@ static void *talk_on_small_stack(void *argument)
     struct small *small = argument;
     int fd =
         small->side->client ? socket(AF_INET, SOCK_STREAM, 0) : accept(small->side->listener, NULL, NULL);
+    volatile char own[3000]; /* the program needs some of it as well */
     char byte = 'b';
+    own[0] = own[sizeof own - 1] = byte;
     small->fd = fd;
     if (small->side->client) {
         if (small->by_select) {
