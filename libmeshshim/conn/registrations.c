@@ -152,7 +152,7 @@ int readiness_control(struct conn *conn, int epfd, int op, int fd, const struct 
     if (!event && op != EPOLL_CTL_DEL)
         return -EFAULT;
     if (!steps_enter(conn, &quiet))
-        return -EBUSY;
+        return -ENOMEM;
     result = control_locked(conn, epfd, op, fd, event);
     steps_leave(conn, &quiet);
     return result;
