@@ -12,6 +12,7 @@
 #include "base/libc.h"
 #include "base/log.h"
 #include "conn/accepting.h"
+#include "conn/dial.h"
 #include "conn/fdtable.h"
 #include "conn/mesh.h"
 #include "conn/openfds.h"
@@ -57,6 +58,8 @@ static void take_up(struct conn *conn, int fd)
         settle_count(conn, false);
         atomic_store_explicit(&conn->state, CONN_OPEN, memory_order_release);
     } else if (!shared->inbound) {
+        if (dial_resume(conn, fd) == 0)
+            return;
         log_error("a connection came from another process before its server was proved: it is refused");
         libc.shutdown(fd, SHUT_RDWR);
         fail(conn, ECONNRESET);

@@ -386,3 +386,36 @@ int dial_connect(struct conn *conn, int fd, const struct sockaddr *address, sock
     make_blocking(&blocking);
     return connected(conn, fd, result);
 }
+
+static const struct service *service_named(const struct snapshot *snapshot, const char *name)
+{
+    for (size_t i = 0; i < snapshot_service_count(snapshot); i++)
+        if (strcmp(snapshot_service(snapshot, i)->name, name) == 0)
+            return snapshot_service(snapshot, i);
+    return NULL;
+}
+
+int dial_resume(struct conn *conn, int fd)
+{
+    struct snapshot *snapshot = mesh_snapshot();
+    const struct service *service = snapshot ? service_named(snapshot, conn->shared->about.service) : NULL;
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    struct quiet quiet;
+    struct pending *p;
+    if (!service || atomic_load(&conn->shared->shaker) == 0 ||
+        libc.getpeername(fd, (struct sockaddr *)&peer, &length) != 0) {
+        snapshot_unref(snapshot);
+        return -1;
+    }
+    p = new_pending(snapshot, service, (struct sockaddr *)&peer, length, NULL);
+    if (!p)
+        return -1;
+    p->graced = true; /* the sender's connect has succeeded */
+    p->deadline_ms = clock_ms() + service->handshake_timeout_ms;
+    steps_enter(conn, &quiet);
+    atomic_store(&conn->state, CONN_SHAKING);
+    pending_begin(conn, p);
+    steps_leave(conn, &quiet);
+    return 0;
+}

@@ -11,6 +11,9 @@
 int dial_connect(struct conn *conn, int fd, const struct sockaddr *address, socklen_t length,
                  struct snapshot *snapshot, const struct service *service, const char *name);
 
+/* A connection of the family whose handshake another process is making. -1: there is nothing to wait for. */
+int dial_resume(struct conn *conn, int fd);
+
 /* For pending.c, with the steps lock held. */
 /* True once TCP is connected. False: it waits, or it has failed and conn->pending is gone. */
 bool dial_step(struct conn *conn);

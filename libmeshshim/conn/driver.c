@@ -69,9 +69,10 @@ static int drive(void)
     struct conn *all[MOST];
     int n;
     pending_expire(clock_ms());
-    n = pending_list_early(all, MOST);
+    n = pending_list_owed(all, MOST);
     for (int i = 0; i < n; i++)
-        pending_drive(all[i]);
+        if (!atomic_load(&all[i]->sleepers))
+            pending_drive(all[i]);
     end_orphans(false);
     return n;
 }
@@ -80,7 +81,7 @@ static void wait_for_progress(void)
 {
     struct conn *all[MOST];
     struct pollfd fds[MOST];
-    int n = pending_list_early(all, MOST);
+    int n = pending_list_owed(all, MOST);
     for (int i = 0; i < n; i++)
         fds[i] = (struct pollfd){ atomic_load(&all[i]->fd), pending_wants(all[i]), 0 };
     libc.poll(fds, (nfds_t)n, PATIENCE_MS);
@@ -94,10 +95,10 @@ static void *run(void *unused)
         while (drive() > 0)
             wait_for_progress();
         sleep_ms(LINGER_MS);
-        if (pending_has_early())
+        if (pending_has_owed())
             continue;
         atomic_store(&running, false);
-        if (!pending_has_early() || atomic_exchange(&running, true))
+        if (!pending_has_owed() || atomic_exchange(&running, true))
             return NULL;
     }
 }
@@ -139,7 +140,7 @@ void driver_keep(struct conn *conn, int fd)
     bool kept = false;
     if (!conn_is_pending(conn) || atomic_load(&conn->fds) != 1 || !steps_enter(conn, &quiet))
         return;
-    if (conn->pending && conn->pending->early_length && lock_take(&orphans_lock) != LOCK_MINE) {
+    if (conn->pending && pending_is_owed(conn->pending) && lock_take(&orphans_lock) != LOCK_MINE) {
         for (int i = 0; i < ORPHANS && !kept; i++)
             kept = !orphans[i].conn && adopt(conn, fd, &orphans[i]);
         lock_release(&orphans_lock);

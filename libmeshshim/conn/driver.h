@@ -1,6 +1,6 @@
 /*
- * What the program has sent before the peer was proved must go out, whatever the program does next: wait where we cannot see, close, or end. While
- * there is such a connection a thread drives its handshake; where the program closes it, a descriptor of our own keeps it open
+ * What the program has sent before the peer was proved must go out, whatever the program does next: wait where we cannot see, close, or end. So
+ * must a handshake go on whose connection was sent to another process. While there is such a connection a thread drives its handshake; where the program closes it, a descriptor of our own keeps it open
  * until that is done.
  */
 #ifndef MESHSHIM_DRIVER_H
@@ -8,11 +8,11 @@
 
 #include "conn/conn.h"
 
-/* A pending connection has early bytes now. False: there is no thread for it, and the bytes must not be taken. */
+/* There is such a connection now. False: there is no thread for it, and nothing must be promised. */
 bool driver_start(void);
 /* The program is about to close `fd`, the last that leads to `conn`. */
 void driver_keep(struct conn *conn, int fd);
-/* The process ends: until all early bytes are out, or their handshakes have failed. */
+/* The process ends: until all early bytes are out and the handshakes done, or failed. */
 void driver_finish(void);
 /* In a forked child: what was sent early is the parent's to complete. */
 void driver_after_fork(void);

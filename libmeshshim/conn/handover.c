@@ -331,8 +331,8 @@ int handover_send(int channel, int fd)
                   "the clear (only processes that descend from one another share them)");
         return -EPERM;
     }
-    if (conn_state(conn) == CONN_SHAKING)
-        pending_drive(conn); /* what is missing then is lost: a sender does not wait */
+    pending_send(
+        conn); /* a sender does not wait: the peer may only accept when the receiver has said something */
     shared_send(conn->shared);
     return 0;
 }

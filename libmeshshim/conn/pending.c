@@ -74,22 +74,27 @@ int pending_list(struct conn **all, int most)
     return n;
 }
 
-int pending_list_early(struct conn **all, int most)
+bool pending_is_owed(const struct pending *p)
+{
+    return p->early_length || p->sent;
+}
+
+int pending_list_owed(struct conn **all, int most)
 {
     struct quiet quiet;
     int n = 0;
     list_take(&quiet);
     for (struct pending *p = first; p && n < most; p = p->next)
-        if (p->early_length)
+        if (pending_is_owed(p))
             all[n++] = p->conn;
     list_give(&quiet);
     return n;
 }
 
-bool pending_has_early(void)
+bool pending_has_owed(void)
 {
     struct conn *one;
-    return pending_list_early(&one, 1) > 0;
+    return pending_list_owed(&one, 1) > 0;
 }
 
 /*
@@ -311,6 +316,21 @@ void pending_leave(struct conn *conn, int fd)
     steps_leave(conn, &quiet);
 }
 
+void pending_send(struct conn *conn)
+{
+    struct quiet quiet;
+    struct pending *p;
+    if (!conn_is_pending(conn) || pending_drive(conn) != PENDING_WAITS || !steps_enter(conn, &quiet))
+        return;
+    p = conn->pending;
+    if (p && conn_state(conn) == CONN_SHAKING && atomic_load(&conn->shared->shaker) == process_id() &&
+        driver_start()) {
+        settle_name(p, conn->shared->about.service, sizeof conn->shared->about.service);
+        p->sent = true;
+    }
+    steps_leave(conn, &quiet);
+}
+
 void pending_abandon(struct conn *conn)
 {
     struct quiet quiet;
@@ -331,7 +351,8 @@ void pending_after_fork(void)
     list_lock = (struct lock){ 0 };
     for (struct pending *p = first; p; p = p->next) {
         atomic_store(&p->conn->sleepers, 0);
-        p->early_length = 0; /* the parent sends it */
+        p->early_length = 0; /* the parent sends it, */
+        p->sent = false;     /* and goes on with the handshake */
         p->inherited = true;
         /* A thread that is not here was in the middle of it: such a copy cannot even be freed. */
         if (atomic_load(&p->conn->steps.word))

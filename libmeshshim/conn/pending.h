@@ -52,6 +52,7 @@ struct pending {
     bool graced;    /* connect has succeeded in the program's eyes; the proof comes before the first byte */
     bool full;      /* a send was told EAGAIN: it is not writable again before the proof */
     bool inherited; /* by fork: the parent has it in hand, until this process does something with it itself */
+    bool sent;      /* to another process, which cannot go on with this handshake: this one does */
     bool is_self;   /* the listener is this very process: no grace */
     bool shut_write; /* the program has shut writing down: done after the handshake */
     int64_t deadline_ms, grace_ms;
@@ -92,6 +93,8 @@ void pending_hold(struct conn *conn, bool sending);
 int pending_wait_for(struct conn *conn, int fd, int64_t ms);
 /* A descriptor that leads to `conn`, but is not the last one, is about to be closed. */
 void pending_leave(struct conn *conn, int fd);
+/* A message is about to carry it to another process: this one goes on with a handshake that has begun, and the other has the keys then. */
+void pending_send(struct conn *conn);
 /* The program gives it up. */
 void pending_abandon(struct conn *conn);
 /* Ends what is overdue; the next deadline in milliseconds of the monotonic clock, 0: none. */

@@ -12,9 +12,10 @@ int pending_list(struct conn **all, int most);
 /* The same for those that are due by `now`; *next is when the next of the others is, 0: none. */
 int pending_due(struct conn **due, int most, int64_t now, int64_t *next);
 
-/* The same for those that have early bytes. */
-int pending_list_early(struct conn **all, int most);
-bool pending_has_early(void);
+/* The same for those that this process must bring to an end, whatever the program does: see driver.h. */
+int pending_list_owed(struct conn **all, int most);
+bool pending_has_owed(void);
+bool pending_is_owed(const struct pending *pending);
 
 /* When time next matters to it. */
 int64_t pending_next_event(const struct pending *pending);
@@ -35,6 +36,8 @@ enum pending_result steps_fail_or_retry(struct conn *conn, const struct handshak
 /* Connect succeeds in the program's eyes; the proof is completed before its first byte. */
 void steps_grant_grace(struct conn *conn);
 
+/* settle.c: the series' name, "payments" or "inbound:8080". */
+void settle_name(const struct pending *pending, char *name, size_t room);
 /* settle.c, with the steps lock held. */
 /* The handshake is done: keys, counters, the program's registrations. */
 enum pending_result settle_open(struct conn *conn);

@@ -13,7 +13,7 @@
 #include "conn/send_parts.h"
 #include "conn/stream.h"
 
-static void series_name(const struct pending *p, char *name, size_t room)
+void settle_name(const struct pending *p, char *name, size_t room)
 {
     if (p->inbound)
         snprintf(name, room, "inbound:%u", p->conn->port);
@@ -24,14 +24,14 @@ static void series_name(const struct pending *p, char *name, size_t room)
 static struct series *series_of(const struct pending *p, const char *peer, enum stats_security security)
 {
     char name[128];
-    series_name(p, name, sizeof name);
+    settle_name(p, name, sizeof name);
     return stats_series(p->inbound ? STATS_INBOUND : STATS_OUTBOUND, name, peer, security);
 }
 
 static void say_failure(const struct pending *p, enum stats_failure reason, const char *text)
 {
     char name[128];
-    series_name(p, name, sizeof name);
+    settle_name(p, name, sizeof name);
     if (p->inbound)
         log_warn("%s: connection from %s refused: %s", name, p->peer_text, text);
     else if (reason != FAILURE_CONNECT && p->dial.service->endpoint_count > 1 && p->dial.history.length)
@@ -77,7 +77,7 @@ static void note_nagle(struct conn *conn)
 static void introduce(struct conn *conn, const char *peer)
 {
     struct about *about = &conn->shared->about;
-    series_name(conn->pending, about->service, sizeof about->service);
+    settle_name(conn->pending, about->service, sizeof about->service);
     snprintf(about->peer, sizeof about->peer, "%s", peer);
     snprintf(about->address, sizeof about->address, "%s", conn->pending->peer_text);
     about->opened_ms = clock_ms();
@@ -112,7 +112,8 @@ static void open_up(struct conn *conn, bool is_own)
 {
     struct pending *p = conn->pending;
     settle_count(conn, is_own);
-    if (!p->inbound && p->dial.service->endpoint_count)
+    if (!p->inbound && p->dial.service->endpoint_count &&
+        p->handshake) /* else another process has chosen it */
         remember_endpoint(conn);
     pending_detach(conn);
     if (p->early_length)

@@ -67,8 +67,8 @@ static enum pending_result shake(struct conn *conn)
 {
     struct pending *p = conn->pending;
     enum handshake_status status;
-    if (atomic_load(&conn->shared->shaker) != process_id())
-        return PENDING_WAITS; /* forked in the middle: the other process has it */
+    if (atomic_load(&conn->shared->shaker) != process_id() || !p->handshake)
+        return PENDING_WAITS; /* forked or sent in the middle: the other process has it */
     status = handshake_step(p->handshake, atomic_load(&conn->fd));
     if (status == HANDSHAKE_DONE)
         return settle_open(conn);

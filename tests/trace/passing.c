@@ -191,6 +191,38 @@ void script_pass_before_first_byte(struct side *s)
     }
 }
 
+/* Connected by the parent, to a listener that accepts only when the child has it (FTP's data connections). */
+void script_pass_before_accept(struct side *s)
+{
+    int ends[2], fd;
+    if (s->client) {
+        pid_t child;
+        pair_of(ends);
+        child = fork();
+        if (child == 0) {
+            close(ends[0]);
+            fd = take_one(ends[1]);
+            meet(s);
+            say_poll(fd, POLLIN | POLLOUT, SOON);
+            say_send(fd, "question", 0);
+            say_recv(fd, 6, MSG_WAITALL);
+            _exit(0);
+        }
+        fd = tcp_socket(0);
+        say_connect(fd, &s->address);
+        pass(ends[0], &fd, 1);
+        close(fd);
+        finish(child);
+    } else {
+        meet(s);
+        fd = accepted(s);
+        say_recv(fd, 8, MSG_WAITALL);
+        say_send(fd, "answer", 0);
+        say_recv(fd, 1, 0);
+    }
+    meet(s);
+}
+
 /* To a child and back again; each reads a part. */
 void script_pass_and_back(struct side *s)
 {
