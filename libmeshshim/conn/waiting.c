@@ -85,8 +85,10 @@ int64_t pending_expire(int64_t now)
 /* poll(2) never restarts; whether the program expects a restart is what its handlers say. */
 static bool handlers_restart(void)
 {
-    for (int i = 1; i < 32; i++) {
+    for (int i = 1; i <= SIGRTMAX; i++) {
         struct sigaction action;
+        if (i == SIGSEGV || i == SIGBUS || i == SIGFPE || i == SIGILL || i == SIGTRAP) /* nobody waits then */
+            continue;
         if (sigaction(i, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
             action.sa_handler != SIG_IGN && !(action.sa_flags & SA_RESTART))
             return false;

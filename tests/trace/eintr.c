@@ -9,12 +9,18 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/banned.h"
 #include "scripts.h"
 
 static int control;
+
+static void woken(int number)
+{
+    (void)number;
+}
 
 /* After a few interruptions, let the peer act. */
 static void release_peer(void)
@@ -129,6 +135,34 @@ void script_eintr_first_each_restart(struct side *s)
         close(fd);
     }
     wait_end();
+}
+
+/* Java wakes its threads by a signal of the upper half. */
+void script_eintr_realtime(struct side *s)
+{
+    if (s->client) {
+        int fd = tcp_socket(0);
+        say_connect(fd, &s->address);
+        meet(s);
+        ask_one(s, fd);
+    } else {
+        struct itimerspec soon = { .it_value = { 0, 50000000 }, .it_interval = { 0, 50000000 } },
+                          never = { 0 };
+        struct sigaction action = { .sa_handler = woken };
+        struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMAX - 2 };
+        int fd = accepted(s);
+        timer_t timer;
+        sigaction(SIGRTMAX - 2, &action, NULL);
+        if (timer_create(CLOCK_MONOTONIC, &event, &timer) || timer_settime(timer, 0, &soon, NULL))
+            fail("timer");
+        say_recv(fd, 8, 0);
+        said("accept", accept(s->listener, NULL, NULL));
+        timer_settime(timer, 0, &never, NULL);
+        meet(s);
+        say_recv(fd, 8, MSG_WAITALL);
+        say_send(fd, "answer", 0);
+        meet(s);
+    }
 }
 
 /* Waiting for a connect that cannot go on: events never restart. */

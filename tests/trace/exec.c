@@ -592,3 +592,39 @@ void script_exec_vfork_moves(struct side *s)
     }
     meet(s);
 }
+
+/* Shells by popen from several threads, while another one talks. */
+static _Atomic int failed;
+
+static void *popen_again_and_again(void *unused)
+{
+    for (int i = 0; i < 8; i++) {
+        char line[20] = "";
+        FILE *f = popen(i % 2 ? "echo hello" : "cat >/dev/null", i % 2 ? "re" : "we");
+        if (!f ||
+            (i % 2 ? !fgets(line, sizeof line, f) || strcmp(line, "hello\n") != 0 : fputs("x", f) < 0) ||
+            pclose(f) != 0)
+            atomic_fetch_add(&failed, 1);
+    }
+    return unused;
+}
+
+void script_exec_popen_threads(struct side *s)
+{
+    enum { MUCH = 4 * 1024 * 1024 };
+    int fd = connected(s);
+    if (s->client) {
+        pthread_t threads[3];
+        for (int i = 0; i < 3; i++)
+            pthread_create(&threads[i], NULL, popen_again_and_again, NULL);
+        send_stream(fd, 93, MUCH, 30000);
+        for (int i = 0; i < 3; i++)
+            pthread_join(threads[i], NULL);
+        say("failed %d", atomic_load(&failed));
+        say_close(fd);
+    } else {
+        recv_stream(fd, 93, MUCH, 0);
+        say_recv(fd, 10, 0);
+    }
+    meet(s);
+}
