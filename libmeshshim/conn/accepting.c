@@ -10,6 +10,7 @@
 #include "base/libc.h"
 #include "base/log.h"
 #include "conn/dial.h"
+#include "conn/family.h"
 #include "conn/fdtable.h"
 #include "conn/mesh.h"
 #include "conn/pending_parts.h"
@@ -56,7 +57,10 @@ static bool is_meshed(uint16_t port)
 bool accepting_listens(int fd)
 {
     struct conn *conn = note_listener(fd);
-    return conn && is_meshed(conn->port);
+    if (!conn || !is_meshed(conn->port))
+        return false;
+    family_begin(); /* its children may accept, and send what they accept to one another (Dovecot) */
+    return true;
 }
 
 static int refuse(struct conn *conn, int fd, int error)

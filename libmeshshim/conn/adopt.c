@@ -137,13 +137,6 @@ static bool is_inbound(uint16_t port)
     return port < ephemeral_start() || is_listening(port);
 }
 
-static bool is_listener(int fd)
-{
-    int listens = 0;
-    socklen_t length = sizeof listens;
-    return libc.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens;
-}
-
 static bool is_to_meshed_service(const struct sockaddr *peer, socklen_t length)
 {
     struct snapshot *snapshot = mesh_snapshot();
@@ -159,7 +152,7 @@ static bool adopt_unknown(int fd)
     socklen_t length = sizeof peer;
     uint16_t port = accepting_port(fd);
     struct conn *conn;
-    if (is_listener(fd) || libc.getpeername(fd, (struct sockaddr *)&peer, &length) != 0)
+    if (libc.getpeername(fd, (struct sockaddr *)&peer, &length) != 0)
         return false;
     if (is_inbound(port)) {
         begin();
@@ -199,6 +192,7 @@ static void adopt_each(int fd, void *context)
     struct inheritance *found = context;
     switch (openfd_kind(fd)) {
     case OPENFD_UNIX:
+    case OPENFD_LISTENER:
         found->channel = true;
         break;
     case OPENFD_TCP:

@@ -47,7 +47,7 @@ static void survey_one(int fd, void *context)
     enum openfd_kind kind = openfd_kind(fd);
     if (kind == OPENFD_OTHER || !openfd_is_inherited(fd))
         return;
-    if (kind == OPENFD_UNIX) {
+    if (openfd_is_channel(kind)) {
         found->channel = true;
     } else if (shared_exists(fd)) {
         struct conn *conn = fdtable_get(fd);
@@ -235,7 +235,7 @@ static void hold_all(struct held *held)
 static void find_channel(int fd, void *context)
 {
     bool *found = context;
-    *found = *found || openfd_kind(fd) == OPENFD_UNIX;
+    *found = *found || openfd_is_channel(openfd_kind(fd));
 }
 
 /* Not for a program that cannot be meshed; given back when it is started. */

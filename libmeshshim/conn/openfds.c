@@ -72,7 +72,7 @@ void openfds_each(void (*each)(int fd, void *context), void *context)
 
 enum openfd_kind openfd_kind(int fd)
 {
-    int type = 0, domain = 0, protocol = 0;
+    int type = 0, domain = 0, protocol = 0, listens = 0;
     socklen_t length = sizeof type;
     if (libc.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0)
         return OPENFD_OTHER;
@@ -82,7 +82,8 @@ enum openfd_kind openfd_kind(int fd)
         libc.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 || type != SOCK_STREAM ||
         libc.getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) != 0 || protocol != IPPROTO_TCP)
         return OPENFD_OTHER;
-    return OPENFD_TCP;
+    libc.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length);
+    return listens ? OPENFD_LISTENER : OPENFD_TCP;
 }
 
 bool openfd_is_inherited(int fd)

@@ -7,8 +7,13 @@
 /* Calls `each` for every open descriptor but our own. Allocates nothing: it may be asked between vfork and exec. */
 void openfds_each(void (*each)(int fd, void *context), void *context);
 
-enum openfd_kind { OPENFD_OTHER, OPENFD_TCP, OPENFD_UNIX };
+enum openfd_kind { OPENFD_OTHER, OPENFD_TCP, OPENFD_LISTENER /* of TCP */, OPENFD_UNIX };
 enum openfd_kind openfd_kind(int fd);
+/* One by which connections may come, or go to others: a program that inherits it may need what the family shares. */
+static inline bool openfd_is_channel(enum openfd_kind kind)
+{
+    return kind == OPENFD_UNIX || kind == OPENFD_LISTENER;
+}
 bool openfd_is_inherited(int fd); /* not close-on-exec */
 
 #endif
