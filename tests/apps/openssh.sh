@@ -128,7 +128,7 @@ forwards() {
 
 try "OpenSSH: a command" says "hello there" 127.0.0.1 echo hello there
 try "OpenSSH: a command that fails" fails_alike
-try "OpenSSH: a shell for ${other:-nobody}" logs_in "${other:-$me}"
+try "OpenSSH: a shell, as another user" logs_in "${other:-$me}"
 try "OpenSSH: 5 MB through a command" pipes -o Compression=no
 try "OpenSSH: 5 MB with new keys every 500 kB" pipes -o RekeyLimit=500K
 try "OpenSSH: 5 MB, compressed" pipes -C
