@@ -19,7 +19,7 @@ SANITIZE ?=
 LAYERS   := base policy stats tls http conn hook admin
 # Of admin/, all but what looks into the layers in between.
 CORE_SRC := $(filter-out %/views.c,$(foreach d,base policy stats tls admin,$(wildcard libmeshshim/$(d)/*.c)))
-LIB_SRC  := $(foreach d,$(LAYERS),$(wildcard libmeshshim/$(d)/*.c)) $(wildcard libmeshshim/*.c)
+LIB_SRC  := $(foreach d,$(LAYERS),$(wildcard libmeshshim/$(d)/*.c libmeshshim/$(d)/*/*.c)) $(wildcard libmeshshim/*.c)
 CLI_SRC  := $(wildcard cli/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)

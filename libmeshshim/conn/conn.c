@@ -6,10 +6,10 @@
 
 #include "base/banned.h"
 #include "conn/fdtable.h"
-#include "conn/pending_parts.h"
-#include "conn/side.h"
-#include "conn/slots.h"
-#include "conn/stream.h"
+#include "conn/pending/pending_parts.h"
+#include "conn/stream/side.h"
+#include "conn/family/slots.h"
+#include "conn/stream/stream.h"
 
 enum { PER_CHUNK = 256, CHUNKS = 1 << 12 };
 

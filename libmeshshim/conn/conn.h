@@ -25,7 +25,7 @@
 #include <sys/types.h>
 
 #include "base/lock.h"
-#include "conn/shared.h"
+#include "conn/family/shared.h"
 #include "stats/stats.h"
 #include "tls/aead.h"
 

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 
 #include "base/banned.h"
-#include "conn/pending.h"
+#include "conn/pending/pending.h"
 
 static int failed(struct conn *conn, bool *ended)
 {

@@ -1,7 +1,7 @@
 /* epoll. Established connections are the kernel's own business; see conn/readiness.h for the others. */
 #include "base/banned.h"
 #include "conn/mesh.h"
-#include "conn/readiness.h"
+#include "conn/pending/readiness.h"
 #include "hook/entry.h"
 
 int hook_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)

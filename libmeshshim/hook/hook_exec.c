@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/program.h"
-#include "conn/handover.h"
+#include "conn/handover/handover.h"
 #include "conn/mesh.h"
 #include "hook/entry.h"
 #include "hook/preload.h"

@@ -5,8 +5,8 @@
 
 #include "base/banned.h"
 #include "conn/mesh.h"
-#include "conn/pending.h"
-#include "conn/stream.h"
+#include "conn/pending/pending.h"
+#include "conn/stream/stream.h"
 #include "hook/entry.h"
 #include "hook/message.h"
 

@@ -1,6 +1,6 @@
 /* What makes descriptors: each hook is the real call, and a look at the number that came out of it. */
 #include "base/banned.h"
-#include "conn/family.h"
+#include "conn/family/family.h"
 #include "conn/mesh.h"
 #include "conn/openfds.h"
 #include "hook/entry.h"

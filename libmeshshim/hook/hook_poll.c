@@ -7,9 +7,9 @@
 #include "base/banned.h"
 #include "base/clock.h"
 #include "conn/fdtable.h"
-#include "conn/pending.h"
-#include "conn/readiness.h"
-#include "conn/stream.h"
+#include "conn/pending/pending.h"
+#include "conn/pending/readiness.h"
+#include "conn/stream/stream.h"
 #include "hook/entry.h"
 
 /* When the program's own time is over, or -1: never, as good as never. */

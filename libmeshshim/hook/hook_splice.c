@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/banned.h"
-#include "conn/stream.h"
+#include "conn/stream/stream.h"
 #include "hook/entry.h"
 
 enum { MOST = 64 * 1024 };

@@ -8,7 +8,7 @@
 
 #include "base/banned.h"
 #include "conn/mesh.h"
-#include "conn/pending.h"
+#include "conn/pending/pending.h"
 #include "hook/entry.h"
 #include "hook/sandbox.h"
 #include "hook/start.h"

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/banned.h"
-#include "conn/adopt.h"
-#include "conn/handover.h"
+#include "conn/handover/adopt.h"
+#include "conn/handover/handover.h"
 #include "conn/mesh.h"
 #include "hook/entry.h"
 #include "hook/start.h"

@@ -59,6 +59,21 @@ def upward(files):
                 yield f"libmeshshim/{name}:{line}: includes {target}, which lies above"
 
 
+# Rooms of conn/: what others stand on, and what stands on all others.
+LOWEST_ROOM, HIGHEST_ROOM = "conn/family/", "conn/handover/"
+
+
+def between_rooms(files):
+    for name, code in files.items():
+        for line, _, target in includes(code):
+            if not name.startswith("conn/") or not target.startswith("conn/"):
+                continue
+            if name.startswith(LOWEST_ROOM) and not target.startswith((LOWEST_ROOM, "conn/openfds.h", "conn/ownfd.h")):
+                yield f"libmeshshim/{name}:{line}: includes {target}, which lies above"
+            if target.startswith(HIGHEST_ROOM) and not name.startswith(HIGHEST_ROOM):
+                yield f"libmeshshim/{name}:{line}: includes {target}, which lies above"
+
+
 def quoted_unknown(files):
     for name, code in files.items():
         for line, mark, target in includes(code):
@@ -123,6 +138,7 @@ def verdict(what, findings):
 def main():
     files = dict(sources())
     verdict("includes point down, " + " < ".join(LAYERS), upward(files))
+    verdict(f"in conn/, {LOWEST_ROOM} is below the rest and {HIGHEST_ROOM} above", between_rooms(files))
     verdict("an include names its layer", quoted_unknown(files))
     verdict("no header includes itself in a circle", circles(files))
     verdict("only tls/ includes OpenSSL", openssl(files))

@@ -1,0 +1,123 @@
+/*
+ * What belongs to an open file description: keys, sequence numbers, locks, bytes in between. It lives in the family's memory, so
+ * references from one part to another are arena_refs. Its memory is never unmapped and stays of its kind (nothing else is
+ * allocated in its size class): who loses a race against a close sees another connection, and notices.
+ *
+ * A process holds it while it has the description open. The last holder says goodbye to the peer and frees it. A description that is under way
+ * in a message (SCM_RIGHTS) is held by the message.
+ */
+#ifndef MESHSHIM_SHARED_H
+#define MESHSHIM_SHARED_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/lock.h"
+#include "conn/family/arena.h"
+#include "conn/family/family.h"
+#include "tls/keys.h"
+
+/* To be raised when what a field means changes but not the size: processes of two libraries must not share it. */
+enum { SHARED_LAYOUT = 3 };
+
+enum { DEFERRED_MOST = 4096 };
+
+/* One direction of an established connection. */
+struct receiving {
+    struct lock lock;
+    _Atomic bool asleep; /* the lock's owner may be waiting in the kernel */
+    bool held;           /* the last byte of an opened record is still in the kernel */
+    bool told;           /* the program knows by FIONREAD how much there is, and may stop there */
+    bool ended;          /* close_notify was read, or the program shut reading down: end of file */
+    bool reset_told;     /* the program has seen ECONNRESET: what follows is end of file, as in the kernel */
+    uint32_t empty;      /* records without data in a row */
+    int error;           /* errno that every further read gets */
+    struct keys keys;
+    arena_ref carry; /* ciphertext of a record that has not come whole; RECORD_MOST */
+    uint32_t carry_length;
+    arena_ref kept; /* plaintext that the program has not taken; kept_room */
+    uint32_t kept_room, kept_at, kept_length;
+    uint32_t low_water; /* SO_RCVLOWAT, when above 1 */
+};
+
+struct sending {
+    struct lock lock;
+    _Atomic bool asleep;
+    bool closed; /* close_notify is out */
+    bool owed;   /* one committed byte has not been reported as sent */
+    uint8_t owed_byte;
+    bool nagle; /* the program has Nagle on: its first bytes must not wait for our Finished's ACK */
+    _Atomic bool update_due; /* the peer asked for a key update */
+    int error;
+    struct keys keys;
+    arena_ref residue; /* ciphertext of a committed record that the kernel did not take; RECORD_MOST */
+    uint32_t residue_at, residue_length;
+    arena_ref
+        deferred; /* plaintext of a signal handler that interrupted the lock's owner; goes out behind the residue */
+    volatile uint32_t deferred_length;
+    uint64_t slept_seq; /* where the numbers stand if the kernel takes nothing from a sleeper */
+    uint64_t
+        taken; /* ciphertext that the kernel has, as writing_taken counts it; a sleeper's last call is not in it */
+    _Atomic int64_t asked_ns; /* when the last byte went out (outbound) or came in (inbound), 0: answered */
+};
+
+/* For whoever has it open, and for those who look: names that settle.c writes before it says established. */
+struct about {
+    char service[64];  /* the series' name: "payments", "inbound:8080" */
+    char peer[256];    /* the proven identity */
+    char address[64];  /* "10.0.0.1:4711" */
+    int64_t opened_ms; /* clock_ms */
+    uint16_t port;     /* inbound: the listener's */
+};
+
+struct shared {
+    _Alignas(64) struct receiving rx;
+    _Alignas(64) struct sending tx;
+    _Alignas(64) struct lock holders_lock;
+    bool ended;                         /* the last one has left: nobody joins any more */
+    bool crowded;                       /* a process without a slot has it: assume that somebody still does */
+    uint16_t in_flight;                 /* in messages that nobody has received yet */
+    uint64_t holder[FAMILY_SLOTS / 64]; /* a bit a slot */
+    uint64_t cookie;                    /* of the socket: the kernel gives no two the same */
+    arena_ref next;                     /* in its bucket */
+    _Atomic int established;            /* 0: no; 1: keys are valid */
+    _Atomic int failed;                 /* the handshake's errno */
+    _Atomic pid_t shaker;               /* the process that drives the handshake */
+    bool inbound, tolerate_truncation;
+    struct about about;
+};
+
+/* For the socket `fd`, held by this process; NULL when out of memory. */
+struct shared *shared_new(int fd);
+/*
+ * The one of the socket `fd`, held by this process from now on (*had: it was before); `in_flight`: it came by a message. NULL: none,
+ * or it has ended.
+ */
+struct shared *shared_find(int fd, bool in_flight, bool *had);
+/* Is there one? Nothing changes. */
+bool shared_exists(int fd);
+/* This process has it no longer. True where nobody has: the caller says goodbye and frees it. */
+bool shared_leave(struct shared *shared);
+void shared_free(struct shared *shared);
+/* A message that carries it is about to be sent; or was not. */
+void shared_send(struct shared *shared);
+void shared_unsend(struct shared *shared);
+/*
+ * The same, before this image ends. The last one keeps it, so that it is freed when the process is gone: until then it is in the middle of
+ * its goodbye.
+ */
+bool shared_part(struct shared *shared);
+/* The one of the socket `fd`, if any, is held by `slot` too. */
+void shared_add_by_fd(int fd, int slot);
+/* A process that is about to be has it too: a slot that was reserved. */
+void shared_add(struct shared *shared, int slot);
+bool shared_is_held(const struct shared *shared, int slot);
+void shared_remove(struct shared *shared, int slot);
+/* Whatever `slot` still holds; what nobody else does is freed. */
+void shared_bury(int slot);
+/* In a new image: of what its slot holds, only what `is_here` finds in this process. */
+void shared_keep_only(bool (*is_here)(const struct shared *shared));
+
+#endif

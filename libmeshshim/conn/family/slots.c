@@ -1,0 +1,252 @@
+/* See slots.h. */
+#include "conn/family/slots.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "base/libc.h"
+#include "base/process.h"
+#include "conn/family/family.h"
+
+/* In the upper half of a slot's word; the lower one is a process id. */
+enum slot_state {
+    SLOT_FREE,
+    SLOT_UNBORN,  /* of a child that has not run yet: its id as its parent sees it, or 0 */
+    SLOT_SPAWNED, /* of a program that is being started: its parent's id, until that knows the program's */
+    SLOT_SHELL,   /* the same, where it will not know */
+    SLOT_ALIVE,   /* holds the lock */
+    SLOT_LEAVING, /* the same, in exec */
+    SLOT_BURIED
+};
+
+static int own = -1;
+static bool full;
+
+static uint64_t word(enum slot_state state, pid_t pid)
+{
+    return (uint64_t)state << 32 | (uint32_t)pid;
+}
+
+static enum slot_state state_of(uint64_t seen)
+{
+    return (enum slot_state)(seen >> 32);
+}
+
+static pid_t pid_of(uint64_t seen)
+{
+    return (pid_t)(uint32_t)seen;
+}
+
+static bool lock_byte(int slot, int type, int command, struct flock *out)
+{
+    *out = (struct flock){ .l_type = (short)type, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1 };
+    return family_fd() >= 0 && libc.fcntl(family_fd(), command, (long)out) == 0;
+}
+
+static void hold(int slot, int type)
+{
+    struct flock unused;
+    lock_byte(slot, type, F_SETLK, &unused);
+}
+
+static bool pid_lives(pid_t pid)
+{
+    return pid == 0 || !process_is_gone(pid);
+}
+
+bool slots_lives(int slot)
+{
+    uint64_t seen = atomic_load(&family->slot[slot]);
+    struct flock held;
+    if (slot == own)
+        return true;
+    switch (state_of(seen)) {
+    case SLOT_UNBORN:
+    case SLOT_SPAWNED:
+    case SLOT_SHELL:
+        return pid_lives(pid_of(seen));
+    case SLOT_ALIVE:
+    case SLOT_LEAVING:
+        if (lock_byte(slot, F_WRLCK, F_GETLK, &held))
+            return held.l_type != F_UNLCK;
+        return pid_lives(pid_of(seen));
+    default:
+        return false;
+    }
+}
+
+bool slots_is_member(pid_t pid)
+{
+    uint32_t n = family ? atomic_load(&family->slots) : 0;
+    for (uint32_t i = 0; i < n && i < FAMILY_SLOTS; i++)
+        if (pid_of(atomic_load(&family->slot[i])) == pid && slots_lives((int)i))
+            return true;
+    return false;
+}
+
+static int take(enum slot_state state, pid_t pid)
+{
+    for (int i = 0; i < FAMILY_SLOTS; i++) {
+        uint64_t expected = word(SLOT_FREE, 0);
+        uint32_t seen = atomic_load(&family->slots);
+        if (!atomic_compare_exchange_strong(&family->slot[i], &expected, word(state, pid)))
+            continue;
+        while ((uint32_t)i >= seen && !atomic_compare_exchange_weak(&family->slots, &seen, (uint32_t)i + 1))
+            continue;
+        return i;
+    }
+    return -1;
+}
+
+/* Nobody takes an unborn slot without an id for a dead one, so the lock comes first. */
+static int take_and_hold(enum slot_state state)
+{
+    int slot = take(SLOT_UNBORN, 0);
+    if (slot >= 0) {
+        hold(slot, F_WRLCK);
+        atomic_store(&family->slot[slot], word(state, getpid()));
+    }
+    return slot;
+}
+
+int slots_own(void)
+{
+    if (own < 0 && !full && family) {
+        own = take_and_hold(SLOT_ALIVE);
+        full = own < 0;
+    }
+    return own;
+}
+
+int slots_reserve(void)
+{
+    return take(SLOT_UNBORN, 0);
+}
+
+int slots_reserve_spawned(bool id_follows)
+{
+    return take(id_follows ? SLOT_SPAWNED : SLOT_SHELL, getpid());
+}
+
+void slots_born(int slot, pid_t child)
+{
+    uint64_t unborn = word(SLOT_UNBORN, 0), spawned = word(SLOT_SPAWNED, getpid());
+    if (slot >= 0 && !atomic_compare_exchange_strong(&family->slot[slot], &unborn, word(SLOT_UNBORN, child)))
+        atomic_compare_exchange_strong(&family->slot[slot], &spawned, word(SLOT_UNBORN, child));
+}
+
+void slots_release(int slot)
+{
+    if (slot < 0)
+        return;
+    hold(slot, F_UNLCK); /* or the next one could not lock it */
+    atomic_store(&family->slot[slot], word(SLOT_FREE, 0));
+}
+
+bool slots_retract(int slot)
+{
+    uint64_t spawned = word(SLOT_SPAWNED, getpid()), shell = word(SLOT_SHELL, getpid());
+    return atomic_compare_exchange_strong(&family->slot[slot], &spawned, word(SLOT_BURIED, 0)) ||
+           atomic_compare_exchange_strong(&family->slot[slot], &shell, word(SLOT_BURIED, 0));
+}
+
+bool slots_claim(int slot)
+{
+    uint64_t seen;
+    own = -1;
+    full = false;
+    if (slot < 0)
+        return false;
+    hold(slot, F_WRLCK);
+    seen = atomic_load(&family->slot[slot]);
+    if (state_of(seen) != SLOT_UNBORN ||
+        !atomic_compare_exchange_strong(&family->slot[slot], &seen, word(SLOT_ALIVE, getpid()))) {
+        seen = atomic_load(&family->slot[slot]); /* the parent may just have written the id */
+        if (state_of(seen) != SLOT_UNBORN ||
+            !atomic_compare_exchange_strong(&family->slot[slot], &seen, word(SLOT_ALIVE, getpid()))) {
+            hold(slot, F_UNLCK);
+            return false;
+        }
+    }
+    own = slot;
+    return true;
+}
+
+int slots_leave(bool borrowed)
+{
+    int slot = borrowed ? take_and_hold(SLOT_LEAVING) : slots_own();
+    if (slot >= 0 && !borrowed)
+        atomic_store(&family->slot[slot], word(SLOT_LEAVING, getpid()));
+    return slot;
+}
+
+void slots_stay(int slot, bool borrowed)
+{
+    if (slot < 0)
+        return;
+    if (borrowed)
+        hold(slot, F_UNLCK);
+    atomic_store(&family->slot[slot], borrowed ? word(SLOT_FREE, 0) : word(SLOT_ALIVE, getpid()));
+}
+
+static int find(uint64_t wanted, int from)
+{
+    int n = (int)atomic_load(&family->slots);
+    while (from < n && from < FAMILY_SLOTS && atomic_load(&family->slot[from]) != wanted)
+        from++;
+    return from < n && from < FAMILY_SLOTS ? from : -1;
+}
+
+static bool arrive_as(enum slot_state state, pid_t pid)
+{
+    for (int i = -1; (i = find(word(state, pid), i + 1)) >= 0;) {
+        uint64_t seen = word(state, pid);
+        hold(i, F_WRLCK);
+        if (atomic_compare_exchange_strong(&family->slot[i], &seen, word(SLOT_ALIVE, getpid()))) {
+            own = i;
+            return true;
+        }
+        hold(i, F_UNLCK);
+    }
+    return false;
+}
+
+int slots_arrive(void)
+{
+    const struct timespec moment = { 0, 1000 * 1000 };
+    const pid_t parent = getppid();
+    bool shell = true;
+    /* Are we what system() has started, or what another thread spawns? In the second case it will soon write that down. */
+    for (int i = 0; i < 20 && shell; i++) {
+        if (arrive_as(SLOT_LEAVING, getpid()) || arrive_as(SLOT_UNBORN, getpid()))
+            return own;
+        shell = find(word(SLOT_SHELL, parent), 0) >= 0;
+        if (shell && find(word(SLOT_SPAWNED, parent), 0) < 0)
+            break;
+        if (shell)
+            libc.syscall(SYS_nanosleep, (long)&moment, 0, 0, 0, 0, 0);
+    }
+    arrive_as(shell ? SLOT_SHELL : SLOT_SPAWNED, parent);
+    return own;
+}
+
+void slots_sweep(void (*bury)(int slot))
+{
+    enum { AT_ONCE = 4 };
+    uint32_t n = atomic_load(&family->slots);
+    for (uint32_t i = 0; i < AT_ONCE && i < n; i++) {
+        uint32_t at = atomic_fetch_add(&family->sweep, 1) % n;
+        uint64_t seen = atomic_load(&family->slot[at]);
+        if (state_of(seen) == SLOT_FREE || state_of(seen) == SLOT_BURIED || slots_lives((int)at) ||
+            !atomic_compare_exchange_strong(&family->slot[at], &seen, word(SLOT_BURIED, 0)))
+            continue;
+        bury((int)at);
+        slots_release((int)at);
+    }
+}

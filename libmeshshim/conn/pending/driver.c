@@ -1,0 +1,163 @@
+/* See driver.h. */
+#include "conn/pending/driver.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "base/banned.h"
+#include "base/clock.h"
+#include "base/libc.h"
+#include "base/quiet.h"
+#include "base/thread.h"
+#include "conn/ownfd.h"
+#include "conn/pending/pending_parts.h"
+#include "conn/pending/readiness.h"
+
+enum {
+    MOST = 64,
+    PATIENCE_MS = 20, /* the program's own waits come first */
+    LINGER_MS = 2000, /* the thread stays a little for the next */
+    ORPHANS = 16
+};
+
+/* Closed by the program; `fd` is ours. */
+static struct orphan {
+    struct conn *conn;
+    int fd;
+} orphans[ORPHANS];
+static struct lock orphans_lock;
+
+static _Atomic bool running;
+static _Atomic uint32_t calls; /* the thread sleeps on it */
+
+static void sleep_ms(int ms)
+{
+    const struct timespec patience = { ms / 1000, ms % 1000 * 1000000L };
+    uint32_t seen = atomic_load(&calls);
+    libc.syscall(SYS_futex, (long)&calls, FUTEX_WAIT_PRIVATE, (long)seen, (long)&patience, 0, 0);
+}
+
+static void end_orphan(struct orphan *orphan)
+{
+    struct conn *conn = orphan->conn;
+    int fd = orphan->fd;
+    bool left = conn_leave(conn, fd); /* says goodbye, where the handshake was done */
+    ownfd_drop(fd);
+    if (left)
+        conn_left(conn, fd, NULL);
+    orphan->conn = NULL;
+}
+
+static void end_orphans(bool all)
+{
+    struct quiet quiet;
+    quiet_begin(&quiet);
+    if (lock_take(&orphans_lock) != LOCK_MINE) {
+        for (int i = 0; i < ORPHANS; i++)
+            if (orphans[i].conn && (all || !conn_is_pending(orphans[i].conn)))
+                end_orphan(&orphans[i]);
+        lock_release(&orphans_lock);
+    }
+    quiet_end(&quiet);
+}
+
+/* One step of all. How many there are. */
+static int drive(void)
+{
+    struct conn *all[MOST];
+    int n;
+    pending_expire(clock_ms());
+    n = pending_list_owed(all, MOST);
+    for (int i = 0; i < n; i++)
+        if (!atomic_load(&all[i]->sleepers))
+            pending_drive(all[i]);
+    end_orphans(false);
+    return n;
+}
+
+static void wait_for_progress(void)
+{
+    struct conn *all[MOST];
+    struct pollfd fds[MOST];
+    int n = pending_list_owed(all, MOST);
+    for (int i = 0; i < n; i++)
+        fds[i] = (struct pollfd){ atomic_load(&all[i]->fd), pending_wants(all[i]), 0 };
+    libc.poll(fds, (nfds_t)n, PATIENCE_MS);
+}
+
+static void *run(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        sleep_ms(PATIENCE_MS);
+        while (drive() > 0)
+            wait_for_progress();
+        sleep_ms(LINGER_MS);
+        if (pending_has_owed())
+            continue;
+        atomic_store(&running, false);
+        if (!pending_has_owed() || atomic_exchange(&running, true))
+            return NULL;
+    }
+}
+
+bool driver_start(void)
+{
+    atomic_fetch_add(&calls, 1);
+    if (atomic_load(&running)) {
+        libc.syscall(SYS_futex, (long)&calls, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+        return true;
+    }
+    if (atomic_exchange(&running, true))
+        return true;
+    if (thread_start(run) == 0)
+        return true;
+    atomic_store(&running, false);
+    return false;
+}
+
+/* The program's epoll sets forget it, as at any last close; the kernel would go on to report it. */
+static bool adopt(struct conn *conn, int fd, struct orphan *orphan)
+{
+    int own;
+    readiness_forget(conn);
+    own = ownfd_keep(libc.fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (own < 0)
+        return false;
+    if (!conn_add_fd(conn, own)) {
+        ownfd_drop(own);
+        return false;
+    }
+    *orphan = (struct orphan){ conn, own };
+    return true;
+}
+
+void driver_keep(struct conn *conn, int fd)
+{
+    struct quiet quiet;
+    bool kept = false;
+    if (!conn_is_pending(conn) || atomic_load(&conn->fds) != 1 || !steps_enter(conn, &quiet))
+        return;
+    if (conn->pending && pending_is_owed(conn->pending) && lock_take(&orphans_lock) != LOCK_MINE) {
+        for (int i = 0; i < ORPHANS && !kept; i++)
+            kept = !orphans[i].conn && adopt(conn, fd, &orphans[i]);
+        lock_release(&orphans_lock);
+    }
+    steps_leave(conn, &quiet);
+}
+
+void driver_finish(void)
+{
+    while (drive() > 0) /* each has a deadline */
+        wait_for_progress();
+    end_orphans(true);
+}
+
+void driver_after_fork(void)
+{
+    atomic_store(&running, false);
+    orphans_lock = (struct lock){ 0 };
+    end_orphans(true);
+}

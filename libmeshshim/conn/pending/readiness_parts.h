@@ -1,0 +1,19 @@
+/* What registrations.c and readiness.c share. */
+#ifndef MESHSHIM_READINESS_PARTS_H
+#define MESHSHIM_READINESS_PARTS_H
+
+#include <stdint.h>
+
+#include "conn/pending/readiness.h"
+
+/* Stands for the timer where a connection's index would be. */
+enum { INDEX_BITS = 24, TIMER_INDEX = (1 << INDEX_BITS) - 1 };
+
+/* registrations.c: what epoll gives back for what is ours. */
+uint64_t readiness_cookie(uint32_t index);
+bool readiness_is_cookie(uint64_t data);
+
+/* readiness.c: the deadlines wake this set as well. */
+void readiness_add_timer(int epfd);
+
+#endif

@@ -1,0 +1,183 @@
+/* How a pending connection ends: open, failed, or not ours. See pending_parts.h. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "base/banned.h"
+#include "base/clock.h"
+#include "base/libc.h"
+#include "base/log.h"
+#include "conn/pending/pending_parts.h"
+#include "conn/pending/readiness.h"
+#include "conn/stream/send_parts.h"
+#include "conn/stream/stream.h"
+
+void settle_name(const struct pending *p, char *name, size_t room)
+{
+    if (p->inbound)
+        snprintf(name, room, "inbound:%u", p->conn->port);
+    else
+        snprintf(name, room, "%s", p->dial.service->name);
+}
+
+static struct series *series_of(const struct pending *p, const char *peer, enum stats_security security)
+{
+    char name[128];
+    settle_name(p, name, sizeof name);
+    return stats_series(p->inbound ? STATS_INBOUND : STATS_OUTBOUND, name, peer, security);
+}
+
+static void say_failure(const struct pending *p, enum stats_failure reason, const char *text)
+{
+    char name[128];
+    settle_name(p, name, sizeof name);
+    if (p->inbound)
+        log_warn("%s: connection from %s refused: %s", name, p->peer_text, text);
+    else if (reason != FAILURE_CONNECT && p->dial.service->endpoint_count > 1 && p->dial.history.length)
+        log_error("service %s: no endpoint is left: %s", name, buf_text(&p->dial.history));
+    else if (reason == FAILURE_CONNECT)
+        log_warn("service %s: no endpoint is left: %s%s", name, buf_text(&p->dial.history), text);
+    else
+        log_error("service %s: connection to %s refused: %s", name, p->peer_text, text);
+}
+
+void pending_fail(struct conn *conn, enum stats_failure reason, int error, const char *text)
+{
+    struct pending *p = pending_detach(conn);
+    struct counters *counters;
+    if (!p)
+        return;
+    if (text) {
+        counters = stats_counters(
+            series_of(p, p->handshake ? handshake_peer_id(p->handshake) : "", STATS_MUTUAL_TLS));
+        atomic_fetch_add_explicit(&counters->failed[reason], 1, memory_order_relaxed);
+        say_failure(p, reason, text);
+    }
+    conn->error = error;
+    conn->so_error = p->inbound || p->graced ? 0 : error;
+    if (conn->shared)
+        atomic_store_explicit(&conn->shared->failed, error, memory_order_release);
+    atomic_store_explicit(&conn->state, CONN_FAILED, memory_order_release);
+    if (reason != FAILURE_CONNECT) /* there, the kernel has its own end, and its own error to tell */
+        libc.shutdown(atomic_load(&conn->fd), SHUT_RDWR);
+    readiness_show(conn);
+    pending_discard(p);
+}
+
+static void note_nagle(struct conn *conn)
+{
+    int on = 1;
+    socklen_t length = sizeof on;
+    if (libc.getsockopt(atomic_load(&conn->fd), IPPROTO_TCP, TCP_NODELAY, &on, &length) == 0)
+        conn->shared->tx.nagle = !on;
+}
+
+/* Before anybody else may use the keys: what they are for. */
+static void introduce(struct conn *conn, const char *peer)
+{
+    struct about *about = &conn->shared->about;
+    settle_name(conn->pending, about->service, sizeof about->service);
+    snprintf(about->peer, sizeof about->peer, "%s", peer);
+    snprintf(about->address, sizeof about->address, "%s", conn->pending->peer_text);
+    about->opened_ms = clock_ms();
+    about->port = conn->port;
+}
+
+static void remember_endpoint(struct conn *conn)
+{
+    const struct pending *p = conn->pending;
+    conn->snapshot = snapshot_ref(p->snapshot);
+    conn->endpoint = &p->dial.service->endpoints[p->dial.at];
+    atomic_fetch_add(&conn->endpoint->active, 1);
+    conn->dialled = malloc(sizeof *conn->dialled);
+    if (conn->dialled)
+        *conn->dialled = p->dial.dialled;
+}
+
+/* The process that made the handshake counts the connection; bytes are counted by whoever moves them. */
+void settle_count(struct conn *conn, bool is_own)
+{
+    const struct about *about = &conn->shared->about;
+    struct series *series = stats_series(conn->shared->inbound ? STATS_INBOUND : STATS_OUTBOUND,
+                                         about->service, about->peer, STATS_MUTUAL_TLS);
+    conn->counters = stats_counters(series);
+    conn->series = is_own ? series : NULL;
+    if (is_own)
+        stats_connection_opened(series);
+}
+
+/* The keys are in shared memory: whoever has the description may use it from here on. */
+static void open_up(struct conn *conn, bool is_own)
+{
+    struct pending *p = conn->pending;
+    settle_count(conn, is_own);
+    if (!p->inbound && p->dial.service->endpoint_count &&
+        p->handshake) /* else another process has chosen it */
+        remember_endpoint(conn);
+    pending_detach(conn);
+    if (p->early_length)
+        stream_send_early(conn, atomic_load(&conn->fd), p->early, p->early_length);
+    atomic_store_explicit(&conn->state, CONN_OPEN, memory_order_release);
+    if (p->shut_write) {
+        stream_finish(conn, atomic_load(&conn->fd));
+        libc.shutdown(atomic_load(&conn->fd), SHUT_WR);
+    }
+    readiness_show(conn);
+    pending_discard(p);
+}
+
+enum pending_result settle_open(struct conn *conn)
+{
+    struct pending *p = conn->pending;
+    struct shared *shared = conn->shared;
+    char peer[256];
+    if (!handshake_keys(p->handshake, &shared->tx.keys, &shared->rx.keys)) {
+        pending_fail(conn, FAILURE_PROTOCOL, ECONNRESET, "its keys could not be derived (out of memory)");
+        return PENDING_FAILED;
+    }
+    shared->tx.taken = writing_taken(atomic_load(&conn->fd));
+    if (!p->inbound)
+        note_nagle(conn);
+    snprintf(peer, sizeof peer, "%s", handshake_peer_id(p->handshake));
+    introduce(conn, peer);
+    atomic_store_explicit(&shared->established, 1, memory_order_release);
+    {
+        int64_t took = clock_ns() - p->shaking_ns, connected = 0;
+        log_debug("%s %s: %s proved to be %s in %lld us", p->inbound ? "inbound" : p->dial.service->name,
+                  p->peer_text, p->inbound ? "the client" : "the server", peer, (long long)(took / 1000));
+        if (!p->inbound)
+            connected = p->dial.connect_ns;
+        open_up(conn, true);
+        if (connected)
+            histogram_record(&conn->counters->latency[LATENCY_CONNECT], (uint64_t)connected);
+        histogram_record(&conn->counters->latency[LATENCY_HANDSHAKE], (uint64_t)took);
+    }
+    return PENDING_DONE;
+}
+
+/* Not for us after all: the program gets its socket back as it is. */
+enum pending_result settle_plain(struct conn *conn)
+{
+    struct pending *p = pending_detach(conn);
+    stats_connection_opened(series_of(p, "", STATS_NONE));
+    stats_connection_closed(series_of(p, "", STATS_NONE));
+    readiness_show(conn);
+    pending_discard(p);
+    conn_forget(conn);
+    return PENDING_PLAIN;
+}
+
+bool settle_adopt(struct conn *conn)
+{
+    int failed;
+    if (!conn->pending)
+        return false;
+    failed = atomic_load_explicit(&conn->shared->failed, memory_order_acquire);
+    if (failed)
+        pending_fail(conn, FAILURE_PROTOCOL, failed, NULL);
+    if (failed || !atomic_load_explicit(&conn->shared->established, memory_order_acquire))
+        return false;
+    open_up(conn, false);
+    return true;
+}

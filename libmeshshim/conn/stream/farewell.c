@@ -1,0 +1,133 @@
+/* What the library sends by itself: alerts, key updates, what was kept from before the handshake, goodbyes. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/banned.h"
+#include "base/libc.h"
+#include "base/scratch.h"
+#include "conn/stream/send_parts.h"
+
+/* For what the library sends by itself: not while another thread is sending. */
+static bool take_quietly(struct writing *w)
+{
+    struct shared *shared = w->conn->shared;
+    if (!shared)
+        return false;
+    w->tx = &shared->tx;
+    return lock_try(&w->tx->lock) == LOCK_TAKEN;
+}
+
+/*
+ * A record without data (alert, key update). Nothing of it may be lost once a byte is out, so what the kernel does not take
+ * becomes residue. True when it is out or kept.
+ */
+static bool send_message(struct writing *w, uint8_t type, const uint8_t *body, size_t n, int flags)
+{
+    uint8_t record[64];
+    struct iovec span = { (void *)(uintptr_t)body, n };
+    struct iov in = iov_of(&span, 1);
+    uint64_t seq = w->tx->keys.seq;
+    size_t total;
+    ssize_t put;
+    if (!writing_aead(w->conn) || writing_push_residue(w, flags | MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        return false;
+    total = record_seal(w->conn->tx_aead, &w->tx->keys, type, &in, n, record);
+    if (total == 0)
+        return false;
+    put = writing_send(w, record, total, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (put <= 0) {
+        w->tx->keys.seq = seq;
+        return false;
+    }
+    return (size_t)put == total || writing_keep_residue(w->tx, record + put, total - (size_t)put);
+}
+
+void stream_send_early(struct conn *conn, int fd, const uint8_t *data, size_t n)
+{
+    struct writing w = { .conn = conn, .fd = fd };
+    struct iovec span = { (void *)(uintptr_t)data, n };
+    struct iov in = iov_of(&span, 1);
+    SCRATCH_GUARD scratch = scratch_take();
+    size_t total;
+    ssize_t put;
+    if (!scratch || !take_quietly(&w))
+        return;
+    total = writing_aead(conn) ? record_seal(conn->tx_aead, &w.tx->keys, RECORD_DATA, &in, n, scratch) : 0;
+    put = total ? writing_send(&w, scratch, total, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+    if (total == 0 ||
+        ((size_t)(put < 0 ? 0 : put) < total &&
+         !writing_keep_residue(w.tx, scratch + (put < 0 ? 0 : put), total - (size_t)(put < 0 ? 0 : put))))
+        w.tx->error =
+            ECONNRESET; /* the program was told that they are sent: it must not go on without them */
+    else
+        writing_count(conn, (ssize_t)n);
+    lock_release(&w.tx->lock);
+}
+
+void writing_update_keys(struct writing *w)
+{
+    static const uint8_t key_update[] = { 24, 0, 0, 1, 0 }; /* update_not_requested, RFC 8446 §4.6.3 */
+    if (send_message(w, RECORD_HANDSHAKE, key_update, sizeof key_update, 0) && keys_update(&w->tx->keys))
+        atomic_store(&w->tx->update_due, false);
+}
+
+void stream_answer_update(struct conn *conn, int fd)
+{
+    struct writing w = { .conn = conn, .fd = fd };
+    if (!take_quietly(&w))
+        return;
+    if (!w.tx->closed && !w.tx->error)
+        writing_update_keys(&w);
+    lock_release(&w.tx->lock);
+}
+
+void stream_send_alert(struct conn *conn, int fd, uint8_t alert)
+{
+    struct writing w = { .conn = conn, .fd = fd };
+    const uint8_t body[2] = { 2, alert }; /* fatal */
+    if (!take_quietly(&w))
+        return;
+    if (!w.tx->closed && !w.tx->error) {
+        send_message(&w, RECORD_ALERT, body, sizeof body, 0);
+        w.tx->closed = true;
+        w.tx->error = EPIPE;
+    }
+    lock_release(&w.tx->lock);
+}
+
+/*
+ * A full send buffer must not swallow the goodbye: nothing of the program follows, so the buffer may grow by it.
+ * (Where the last queued segment has room the kernel takes it anyway.)
+ */
+static void widen_buffer(int fd)
+{
+    int size = 0;
+    socklen_t length = sizeof size;
+    if (libc.getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) == 0) {
+        size += RECORD_MOST; /* the kernel doubles it */
+        libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    }
+}
+
+void stream_finish(struct conn *conn, int fd)
+{
+    struct writing w = { .conn = conn, .fd = fd };
+    static const uint8_t close_notify[2] = { 1, ALERT_CLOSE_NOTIFY };
+    int saved = errno;
+    if (!take_quietly(&w))
+        return;
+    if (!w.tx->closed && !w.tx->error) {
+        /* MSG_MORE: the kernel's FIN, which follows at once, carries it. */
+        if (!send_message(&w, RECORD_ALERT, close_notify, sizeof close_notify, MSG_MORE) ||
+            w.tx->residue_length) {
+            widen_buffer(fd);
+            if (w.tx->residue_length)
+                writing_push_residue(&w, MSG_DONTWAIT | MSG_NOSIGNAL);
+            else
+                send_message(&w, RECORD_ALERT, close_notify, sizeof close_notify, MSG_MORE);
+        }
+        w.tx->closed = true;
+    }
+    lock_release(&w.tx->lock);
+    errno = saved;
+}

@@ -1,0 +1,168 @@
+/*
+ * Plaintext that the program has not taken. While there is any, the last byte of its record stays unread in the kernel, so that the
+ * descriptor stays readable. See receive_parts.h.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "base/banned.h"
+#include "base/libc.h"
+#include "conn/family/arena.h"
+#include "conn/stream/receive_parts.h"
+
+enum { KEEP_MOST = 96 * 1024 }; /* for MSG_PEEK and FIONREAD */
+
+const uint8_t *reading_kept(const struct receiving *rx)
+{
+    const uint8_t *kept = arena_at(rx->kept);
+    return kept + rx->kept_at;
+}
+
+bool reading_make_room(struct receiving *rx, size_t more)
+{
+    /* Never in the arena's class of struct shared, whose memory must stay of its kind: see conn.h. */
+    size_t need = rx->kept_length + more < 4096 ? 4096 : rx->kept_length + more;
+    uint8_t *kept = arena_at(rx->kept), *bigger;
+    if (kept && rx->kept_room >= need) {
+        if (rx->kept_at + rx->kept_length + more > rx->kept_room) {
+            memmove(kept, kept + rx->kept_at, rx->kept_length);
+            rx->kept_at = 0;
+        }
+        return true;
+    }
+    bigger = arena_alloc(need);
+    if (!bigger)
+        return false;
+    if (kept && rx->kept_length)
+        memcpy(bigger, kept + rx->kept_at, rx->kept_length);
+    arena_drop(&rx->kept, rx->kept_room);
+    rx->kept = arena_ref_of(bigger);
+    rx->kept_at = 0;
+    rx->kept_room = (uint32_t)need;
+    return true;
+}
+
+/*
+ * With SO_RCVLOWAT the kernel waits for that much ciphertext before it calls the socket readable, but while plaintext is kept one
+ * byte must do.
+ */
+void reading_set_low_water(int fd, const struct receiving *rx)
+{
+    int bytes = rx->held ? 1 : (int)(rx->low_water ? rx->low_water + RECORD_OVERHEAD : 1);
+    libc.setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+}
+
+void reading_set_held(struct reading *r, bool held)
+{
+    r->rx->held = held;
+    if (__builtin_expect(r->rx->low_water, 0))
+        reading_set_low_water(r->fd, r->rx);
+}
+
+/* The byte that marked kept plaintext leaves the kernel with the last of it. */
+void reading_release_held(struct reading *r)
+{
+    uint8_t byte;
+    if (r->rx->held && libc_recv_now(r->fd, &byte, 1, 0) == 1)
+        reading_set_held(r, false);
+}
+
+void reading_take_kept(struct reading *r, struct iov *out)
+{
+    struct receiving *rx = r->rx;
+    size_t n = iov_fill(out, reading_kept(rx), rx->kept_length);
+    r->done += n;
+    rx->kept_at += (uint32_t)n;
+    rx->kept_length -= (uint32_t)n;
+    if (rx->kept_length > 0)
+        return;
+    arena_drop(&rx->kept, rx->kept_room);
+    rx->kept_at = rx->kept_room = 0;
+    if (out->left == 0)
+        reading_release_held(r);
+}
+
+/*
+ * The record at the scratch's start is larger than `room`: all but its last byte is read, the last one only looked at.
+ * Returns 1 when it is open and kept, 0 for the end, or minus an errno.
+ */
+int reading_keep_large(struct reading *r, size_t total, int flags)
+{
+    int result;
+    ssize_t got;
+    while (r->length < total - 1) {
+        result = reading_fetch(r, total - 1, flags);
+        if (result <= 0)
+            return result;
+    }
+    got = reading_recv(r, r->cipher + r->length, 1, flags | MSG_PEEK);
+    if (got <= 0)
+        return (int)got;
+    result = reading_open(r, 0, total, NULL, true);
+    if (result < 0)
+        return result;
+    r->length = 0;
+    reading_set_held(r, true);
+    if (r->rx->kept_length == 0) /* an alert or a ticket: nothing to keep the byte for */
+        reading_release_held(r);
+    return 1;
+}
+
+/* While plaintext is kept, another record may be taken only where all of it has come: one byte must always stay behind. */
+static bool next_is_whole(struct reading *r)
+{
+    uint8_t head[1 + RECORD_HEADER];
+    int queued = 0, total;
+    if (libc_recv_now(r->fd, head, sizeof head, MSG_PEEK) < (ssize_t)sizeof head)
+        return false;
+    total = record_length(head + 1);
+    return total < 0 || (libc.ioctl(r->fd, FIONREAD, (long)&queued) == 0 && queued >= 1 + total);
+}
+
+/*
+ * Keeps plaintext until at least `want` bytes are there or the kernel is dry; the last byte of the last record stays unread. The rule for
+ * every call that must know plaintext without taking it.
+ */
+int reading_keep_until(struct reading *r, size_t want, int first_flags)
+{
+    struct receiving *rx = r->rx;
+    reading_load_carry(r);
+    if (want > KEEP_MOST)
+        want = KEEP_MOST;
+    while (rx->kept_length < want && !rx->ended && !rx->error) {
+        int flags = rx->kept_length ? first_flags | MSG_DONTWAIT : first_flags, result, total;
+        if (rx->kept_length && r->length == 0 && !next_is_whole(r))
+            return 0;
+        if (r->length < RECORD_HEADER) {
+            result = reading_fetch(r, RECORD_HEADER, flags);
+            if (result > 0)
+                continue;
+            return result == 0 ? reading_kernel_end(r) : result;
+        }
+        total = record_length(r->cipher);
+        if (total < 0)
+            return reading_fail_protocol(r, -total);
+        result = reading_keep_large(r, (size_t)total, flags);
+        if (result == 0)
+            return reading_kernel_end(r);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+ssize_t reading_peek(struct reading *r, struct iov *out)
+{
+    struct receiving *rx = r->rx;
+    size_t want = r->flags & MSG_WAITALL ? out->left : 1;
+    int result = 0;
+    if (rx->kept_length < out->left) {
+        result = reading_keep_until(r, out->left,
+                                    (r->flags & MSG_DONTWAIT) | (rx->kept_length >= want ? MSG_DONTWAIT : 0));
+        reading_save_carry(r, 0);
+    }
+    if (rx->kept_length > 0)
+        return (ssize_t)iov_fill(out, reading_kept(rx), rx->kept_length);
+    return result;
+}

@@ -1,0 +1,440 @@
+/* The receiving half of stream.h: records into the program's buffer. */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "base/banned.h"
+#include "base/clock.h"
+#include "base/libc.h"
+#include "base/scratch.h"
+#include "conn/family/arena.h"
+#include "conn/fdtable.h"
+#include "conn/stream/receive_parts.h"
+#include "conn/stream/side.h"
+#include "conn/stream/undo.h"
+
+enum { COUNT_EXACTLY = 16 * 1024 }; /* by FIONREAD */
+enum { EMPTY_RECORDS = 64 };        /* in a row, before a peer that sends nothing but them is cut off */
+
+/*
+ * After SHUT_RD there is but the end. A peer's goodbye that comes after SHUT_RDWR makes our kernel reset, which a plain connection would
+ * not have done.
+ */
+static ssize_t failed(const struct reading *r, int error)
+{
+    return error == ECONNRESET && r->rx->reset_told ? 0 : -error;
+}
+
+ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags)
+{
+    ssize_t got;
+    if (flags & MSG_DONTWAIT) {
+        got = libc_recv_now(r->fd, to, n, flags);
+        return got < 0 ? failed(r, errno) : got;
+    }
+    if (r->length || r->rx->carry_length) /* whoever does not come back leaves it to the next reader */
+        reading_save_carry(r, 0);
+    atomic_store_explicit(&r->rx->asleep, true, memory_order_relaxed);
+    r->sleeping = true;
+    got = libc.recv(r->fd, to, n, flags);
+    r->sleeping = false;
+    atomic_store_explicit(&r->rx->asleep, false, memory_order_relaxed);
+    return got < 0 ? failed(r, errno) : got;
+}
+
+/* The thread leaves and does not come back. */
+static void abandoned(void *argument)
+{
+    struct reading *r = argument;
+    int saved = errno;
+    if (!r->sleeping)
+        r->rx->error = ECONNRESET; /* between two calls: nothing sensible can follow */
+    if (r->cipher)
+        scratch_give(r->cipher);
+    arena_free(r->sink, RECORD_PLAINTEXT);
+    atomic_store_explicit(&r->rx->asleep, false, memory_order_relaxed);
+    lock_release(&r->rx->lock);
+    errno = saved;
+}
+
+bool reading_aead(struct conn *conn)
+{
+    struct receiving *rx = &conn->shared->rx;
+    if (__builtin_expect(conn->rx_aead && conn->rx_epoch == rx->keys.epoch, 1))
+        return true;
+    aead_free(conn->rx_aead);
+    conn->rx_aead = aead_new((enum aead_suite)rx->keys.suite, rx->keys.key);
+    conn->rx_epoch = rx->keys.epoch;
+    return conn->rx_aead != NULL;
+}
+
+/* Whether the next real call may wait: only before anything was delivered, or when all is wanted. */
+static int wait_flags(const struct reading *r)
+{
+    int flags = r->flags & (MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC);
+    if (r->done > 0 && !(r->flags & MSG_WAITALL) && r->done >= r->rx->low_water)
+        flags |= MSG_DONTWAIT;
+    return flags;
+}
+
+/* Opens the record of `total` bytes at r->cipher + at into `out`, or, where `keep`, behind what is kept. */
+int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bool keep)
+{
+    struct receiving *rx = r->rx;
+    size_t room = total - RECORD_OVERHEAD;
+    struct record record;
+    struct iovec span;
+    struct iov to;
+    int alert;
+
+    if (!reading_aead(r->conn))
+        return reading_fail(r, ENOMEM, ALERT_INTERNAL_ERROR);
+    if (keep) {
+        if (!reading_make_room(rx, room + 1))
+            return reading_fail(r, ENOMEM, ALERT_INTERNAL_ERROR);
+        span = (struct iovec){ (uint8_t *)arena_at(rx->kept) + rx->kept_at + rx->kept_length, room };
+        to = iov_of(&span, 1);
+    } else {
+        to = *out;
+    }
+    alert = record_open(r->conn->rx_aead, &rx->keys, r->cipher + at, total, &to, &record);
+    if (alert < 0)
+        return reading_fail_protocol(r, -alert);
+    if (record.type == RECORD_DATA) {
+        rx->empty = record.length ? 0 : rx->empty + 1;
+        if (rx->empty > EMPTY_RECORDS)
+            return reading_fail_protocol(r, ALERT_UNEXPECTED_MESSAGE);
+        if (keep) {
+            rx->kept_length += (uint32_t)record.length;
+        } else {
+            iov_advance(out, record.length);
+            r->done += record.length;
+        }
+        return 0;
+    }
+    /* Not data: it was opened where data would have gone; small messages are copied out, nothing is consumed. */
+    {
+        uint8_t message[512];
+        size_t n = record.length < sizeof message ? record.length : sizeof message;
+        struct iov from = keep ? iov_of(&span, 1) : *out;
+        for (size_t i = 0; i < n;) {
+            struct iovec part = iov_span(&from, n - i);
+            memcpy(message + i, part.iov_base, part.iov_len);
+            iov_advance(&from, part.iov_len);
+            i += part.iov_len;
+        }
+        if (++rx->empty > EMPTY_RECORDS)
+            return reading_fail_protocol(r, ALERT_UNEXPECTED_MESSAGE);
+        if (record.type == RECORD_ALERT)
+            return reading_alert(r, message, record.length);
+        /* A ticket may be long: its head says enough, and it is dropped. */
+        if (record.length > sizeof message && message[0] == 4)
+            return 0;
+        return reading_handshake(r, message, n);
+    }
+}
+
+void reading_load_carry(struct reading *r)
+{
+    const uint8_t *carry = r->rx->carry_length ? arena_at(r->rx->carry) : NULL;
+    r->length = carry ? r->rx->carry_length : 0;
+    if (carry)
+        memcpy(r->cipher, carry, r->length);
+}
+
+int reading_save_carry(struct reading *r, size_t at)
+{
+    struct receiving *rx = r->rx;
+    size_t n = rx->ended || rx->error ? 0 : r->length - at;
+    if (n > RECORD_MOST) /* never: whole records have been opened, and what is left is a part of one */
+        return reading_fail(r, ECONNRESET, ALERT_INTERNAL_ERROR);
+    if (n == 0) {
+        arena_drop(&rx->carry, RECORD_MOST);
+    } else {
+        if (!rx->carry)
+            rx->carry = arena_ref_of(arena_alloc(RECORD_MOST));
+        if (!rx->carry)
+            return reading_fail(r, ENOMEM, ALERT_INTERNAL_ERROR);
+        memcpy(arena_at(rx->carry), r->cipher + at, n);
+    }
+    rx->carry_length = (uint32_t)n;
+    return 0;
+}
+
+/* Opens every whole record in the scratch; moves the rest to its start. */
+static int open_whole(struct reading *r, struct iov *out, bool keep)
+{
+    size_t at = 0;
+    while (r->length - at >= RECORD_HEADER && !r->rx->ended) {
+        int total = record_length(r->cipher + at), result;
+        if (total < 0)
+            return reading_fail_protocol(r, -total);
+        if (r->length - at < (size_t)total)
+            break;
+        result = reading_open(r, at, (size_t)total, out, keep);
+        if (result < 0)
+            return result;
+        at += (size_t)total;
+    }
+    if (at > 0 && at < r->length)
+        memmove(r->cipher, r->cipher + at, r->length - at);
+    r->length -= at;
+    return 0;
+}
+
+/* Most ciphertext that cannot hold more plaintext than `room`, however it is cut into records. */
+static size_t safe_ciphertext(size_t room)
+{
+    return room + RECORD_OVERHEAD * ((room + RECORD_PLAINTEXT - 1) / RECORD_PLAINTEXT);
+}
+
+/* Reads up to `target` bytes of ciphertext in all. Returns 1 for progress, 0 for the end, or minus an errno. */
+int reading_fetch(struct reading *r, size_t target, int flags)
+{
+    size_t ask = target - r->length, skip = r->rx->held;
+    uint8_t *to = r->cipher + r->length;
+    ssize_t got = reading_recv(r, to, ask + skip, flags);
+    if (got <= 0)
+        return (int)got;
+    r->dry = (size_t)got < ask + skip;
+    if (skip) {
+        reading_set_held(r, false);
+        memmove(to, to + 1, (size_t)got - 1);
+        got--;
+    }
+    r->length += (size_t)got;
+    return 1;
+}
+
+/* One step of a read. As keep_large. */
+static int step(struct reading *r, struct iov *out, int flags)
+{
+    size_t target = safe_ciphertext(out->left);
+    int result;
+    if (target > SCRATCH_SIZE - 1)
+        target = SCRATCH_SIZE - 1;
+    if (r->length >= RECORD_HEADER) {
+        int total = record_length(r->cipher);
+        if (total < 0)
+            return reading_fail_protocol(r, -total);
+        if ((size_t)total > RECORD_OVERHEAD + out->left)
+            return reading_keep_large(r, (size_t)total, flags);
+    }
+    result = reading_fetch(r, target, flags);
+    if (result <= 0)
+        return result;
+    result = open_whole(r, out, false);
+    return result < 0 ? result : 1;
+}
+
+static ssize_t end_read(struct reading *r, int result)
+{
+    int saved;
+    if (r->rx->ended || r->rx->error)
+        r->length = 0; /* what follows the end is nobody's */
+    saved = reading_save_carry(r, 0);
+    if (r->done > 0)
+        return (ssize_t)r->done;
+    return result < 0 ? result : saved;
+}
+
+static ssize_t read_records(struct reading *r, struct iov *out)
+{
+    struct receiving *rx = r->rx;
+    reading_load_carry(r);
+    for (;;) {
+        int flags, result;
+        if (!fdtable_is(r->fd, r->conn)) /* closed while we slept: the number may be another socket's */
+            return end_read(r, -EBADF);
+        if (rx->kept_length > 0) {
+            reading_take_kept(r, out);
+            if (out->left == 0)
+                return end_read(r, 0);
+            r->dry = false;
+        }
+        if (rx->ended || rx->error)
+            return end_read(r, rx->ended ? 0 : -rx->error);
+        flags = wait_flags(r);
+        if (out->left == 0 || (r->dry && (flags & MSG_DONTWAIT) && r->done > 0))
+            return end_read(r, 0);
+        result = step(r, out, flags);
+        if (result == 0)
+            return end_read(r, reading_kernel_end(r));
+        if (result < 0) {
+            if (result == -ECONNRESET && !rx->error)
+                rx->reset_told = r->done == 0;
+            return end_read(r, result);
+        }
+    }
+}
+
+/* MSG_TRUNC on TCP: takes and throws away; the program's buffer may be NULL. */
+static ssize_t discard(struct reading *r, size_t n)
+{
+    size_t room = n < RECORD_PLAINTEXT ? n : RECORD_PLAINTEXT;
+    struct iovec span = { r->sink = arena_alloc(RECORD_PLAINTEXT), room };
+    struct iov out = iov_of(&span, 1);
+    ssize_t got = r->sink ? read_records(r, &out) : -ENOMEM;
+    arena_free(r->sink, RECORD_PLAINTEXT);
+    return got;
+}
+
+static void count(struct conn *conn, ssize_t got)
+{
+    struct sending *tx = &conn->shared->tx;
+    atomic_fetch_add_explicit(&conn->counters->received, (uint64_t)got, memory_order_relaxed);
+    if (conn->shared->inbound) {
+        atomic_store_explicit(&tx->asked_ns, clock_ns(), memory_order_relaxed);
+    } else if (atomic_load_explicit(&tx->asked_ns, memory_order_relaxed)) {
+        int64_t asked = atomic_exchange_explicit(&tx->asked_ns, 0, memory_order_relaxed);
+        if (asked)
+            histogram_record(&conn->counters->latency[LATENCY_TURNAROUND], (uint64_t)(clock_ns() - asked));
+    }
+}
+
+static ssize_t read_some(struct reading *r, struct iov *out)
+{
+    SCRATCH_GUARD scratch = NULL;
+    ssize_t got;
+    if (r->rx->kept_length == 0 && r->rx->error)
+        return -r->rx->error;
+    if (r->rx->kept_length == 0 && r->rx->ended)
+        return 0;
+    if (out->left == 0)
+        return r->rx->kept_length ? 0 : reading_recv(r, NULL, 0, r->flags);
+    scratch = scratch_take();
+    if (!scratch)
+        return -ENOMEM;
+    r->cipher = scratch;
+    if (r->flags & MSG_PEEK)
+        return reading_peek(r, out);
+    got = r->flags & MSG_TRUNC ? discard(r, out->left) : read_records(r, out);
+    if (__builtin_expect(r->rx->told, 0) && r->rx->kept_length == 0) {
+        r->rx->told = false;
+        reading_take_begun(r);
+    }
+    return got;
+}
+
+static ssize_t read_locked(struct conn *conn, int fd, struct iov *out, int flags)
+{
+    struct reading r = { .conn = conn, .rx = &conn->shared->rx, .fd = fd, .flags = flags };
+    struct undo undo;
+    ssize_t got;
+    undo_begin(&undo, abandoned, &r);
+    got = read_some(&r, out);
+    undo_end(&undo);
+    return got;
+}
+
+ssize_t stream_read(struct conn *conn, int fd, struct iov *out, int flags)
+{
+    struct shared *shared = conn->shared;
+    struct receiving *rx;
+    ssize_t got;
+    bool answer;
+    int busy;
+    if (flags & MSG_OOB)
+        return -EINVAL;
+    if (!shared) /* closed by another thread at this very moment */
+        return -EBADF;
+    rx = &shared->rx;
+    busy = side_take(&rx->lock, &rx->asleep, fd, flags);
+    if (busy == -EIO)
+        rx->error = ECONNRESET, lock_release(&rx->lock);
+    if (busy && busy != -EOWNERDEAD) /* a sleeper has left everything in order */
+        return busy == -EIO ? -ECONNRESET : busy;
+    {
+        LOCK_GUARD guard = &rx->lock;
+        (void)guard;
+        if (!conn_is_current(conn, fd, shared)) /* closed, perhaps reused, while we waited */
+            return -EBADF;
+        got = read_locked(conn, fd, out, flags);
+        if (got > 0 && !(flags & MSG_PEEK))
+            count(conn, got);
+        answer = atomic_load_explicit(&shared->tx.update_due, memory_order_relaxed);
+    }
+    if (__builtin_expect(answer, 0))
+        stream_answer_update(conn, fd);
+    if (__builtin_expect(atomic_load(&conn->closing), 0))
+        conn_settle(conn);
+    return got;
+}
+
+ssize_t stream_available(struct conn *conn, int fd)
+{
+    struct shared *shared = conn->shared;
+    struct reading r = { .conn = conn, .fd = fd, .flags = MSG_DONTWAIT };
+    int ciphertext = 0, busy;
+    ssize_t result;
+    if (!shared)
+        return -EBADF;
+    r.rx = &shared->rx;
+    busy = side_take(&r.rx->lock, &r.rx->asleep, fd, MSG_DONTWAIT);
+    if (busy == -EIO)
+        r.rx->error = ECONNRESET;
+    else if (busy && busy != -EOWNERDEAD)
+        return 0;
+    {
+        LOCK_GUARD guard = &r.rx->lock;
+        SCRATCH_GUARD scratch = NULL;
+        (void)guard;
+        if (!conn_is_current(conn, fd, shared))
+            return -EBADF;
+        if (libc.ioctl(fd, FIONREAD, (long)&ciphertext) < 0)
+            return -errno;
+        /* A little is opened and counted exactly; of much, the ciphertext behind it is a bound that is never too low. */
+        if (ciphertext > (int)r.rx->held && !r.rx->ended && !r.rx->error &&
+            r.rx->kept_length < COUNT_EXACTLY) {
+            scratch = scratch_take();
+            if (scratch) {
+                r.cipher = scratch;
+                reading_keep_until(&r, COUNT_EXACTLY, MSG_DONTWAIT);
+                reading_save_carry(&r, 0);
+            }
+        }
+        result = (ssize_t)r.rx->kept_length;
+        r.rx->told = result > 0;
+        if (result >= COUNT_EXACTLY && libc.ioctl(fd, FIONREAD, (long)&ciphertext) == 0 &&
+            ciphertext > RECORD_OVERHEAD)
+            result += ciphertext - RECORD_OVERHEAD;
+    }
+    if (atomic_load(&conn->closing))
+        conn_settle(conn);
+    return result;
+}
+
+void stream_drain_control(struct conn *conn, int fd)
+{
+    struct reading r = { .conn = conn, .fd = fd, .flags = MSG_DONTWAIT };
+    struct shared *shared = conn->shared;
+    SCRATCH_GUARD scratch = NULL;
+    if (!shared)
+        return;
+    r.rx = &shared->rx;
+    if (lock_try(&r.rx->lock) != LOCK_TAKEN)
+        return;
+    if (!r.rx->ended && !r.rx->error && r.rx->kept_length == 0 && (scratch = scratch_take()) != NULL) {
+        r.cipher = scratch;
+        reading_keep_until(&r, 1, MSG_DONTWAIT);
+        reading_save_carry(&r, 0);
+    }
+    lock_release(&r.rx->lock);
+}
+
+void stream_end_reading(struct conn *conn)
+{
+    struct receiving *rx = &conn->shared->rx;
+    /* Data that is already here is still delivered, as the kernel does; then the end is clean. */
+    rx->reset_told = true;
+}
+
+int stream_set_low_water(struct conn *conn, int fd, int bytes)
+{
+    struct receiving *rx = &conn->shared->rx;
+    if (libc.setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes) != 0)
+        return -errno;
+    rx->low_water = bytes > 1 ? (uint32_t)bytes : 0;
+    reading_set_low_water(fd, rx);
+    return 0;
+}

@@ -1,0 +1,64 @@
+/* What the files of the receiving half share: receive.c (records into the program's buffer), kept.c (plaintext that waits), begun.c (records that have not come whole),
+ * messages.c (records that carry no data, and how a stream ends). The receiving lock is held throughout. */
+#ifndef MESHSHIM_RECEIVE_PARTS_H
+#define MESHSHIM_RECEIVE_PARTS_H
+
+#include "conn/stream/stream.h"
+#include "tls/record.h"
+
+/* Where a read stands. */
+struct reading {
+    struct conn *conn;
+    struct receiving *rx;
+    int fd, flags;
+    uint8_t *cipher; /* scratch: ciphertext from its start */
+    size_t length;   /* bytes of it */
+    size_t done;     /* plaintext delivered */
+    bool dry;        /* the kernel gave less than was asked */
+    bool sleeping;   /* in a real call that may wait */
+    uint8_t *sink;   /* where MSG_TRUNC's plaintext goes; arena */
+};
+
+/* receive.c */
+ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags);
+bool reading_aead(struct conn *conn);
+/* Reads up to `target` bytes of ciphertext in all. 1 for progress, 0 for the end, or minus an errno. */
+int reading_fetch(struct reading *r, size_t target, int flags);
+/* Opens the record of `total` bytes at r->cipher + at into `out`, or, where `keep`, behind what is kept. */
+int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bool keep);
+/* What has come of a record goes to the scratch's start, and back from `at`. */
+void reading_load_carry(struct reading *r);
+int reading_save_carry(struct reading *r, size_t at);
+
+/* kept.c */
+/* Room for `more` bytes behind what is kept. */
+bool reading_make_room(struct receiving *rx, size_t more);
+/* The kept_length bytes that wait. */
+const uint8_t *reading_kept(const struct receiving *rx);
+void reading_set_low_water(int fd, const struct receiving *rx);
+void reading_set_held(struct reading *r, bool held);
+/* The byte that marked kept plaintext leaves the kernel with the last of it. */
+void reading_release_held(struct reading *r);
+/* Kept plaintext goes to the program. */
+void reading_take_kept(struct reading *r, struct iov *out);
+/* A record larger than the program's room: 1 when it is open and kept, 0 for the end, or minus an errno. */
+int reading_keep_large(struct reading *r, size_t total, int flags);
+/* Keeps plaintext until `want` bytes are there or the kernel is dry. */
+int reading_keep_until(struct reading *r, size_t want, int first_flags);
+ssize_t reading_peek(struct reading *r, struct iov *out);
+
+/* begun.c */
+/*
+ * The beginning of a record that has not come whole goes from the kernel to the carry, or, if the rest comes meanwhile, it is kept.
+ * False where it was taken and there is nothing else.
+ */
+bool reading_take_begun(struct reading *r);
+
+/* messages.c; each returns 0, or minus the errno with which the stream has ended. */
+int reading_fail(struct reading *r, int error, int alert);
+int reading_fail_protocol(struct reading *r, int alert);
+int reading_kernel_end(struct reading *r);
+int reading_alert(struct reading *r, const uint8_t *body, size_t length);
+int reading_handshake(struct reading *r, const uint8_t *body, size_t length);
+
+#endif

@@ -1,0 +1,373 @@
+/* The sending half of stream.h: the program's bytes into records. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "base/banned.h"
+#include "base/clock.h"
+#include "base/libc.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/scratch.h"
+#include "conn/family/arena.h"
+#include "conn/fdtable.h"
+#include "conn/stream/send_parts.h"
+#include "conn/stream/side.h"
+#include "conn/stream/undo.h"
+
+ssize_t writing_send(struct writing *w, const void *data, size_t n, int flags)
+{
+    ssize_t put;
+    if (flags & MSG_DONTWAIT) {
+        put = libc_send_now(w->fd, data, n, flags);
+    } else {
+        /* In this order: whoever is killed asleep has these numbers taken back, and none is ever used twice. */
+        w->tx->slept_seq = w->tx->residue_length == 0 && w->plain ? w->seq : w->tx->keys.seq;
+        atomic_store_explicit(&w->tx->asleep, true, memory_order_release);
+        w->sleeping = true;
+        put = libc.send(w->fd, data, n, flags);
+        w->sleeping = false;
+        atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);
+    }
+    if (put < 0)
+        return -errno;
+    w->tx->taken += (uint64_t)put;
+    return put;
+}
+
+bool writing_aead(struct conn *conn)
+{
+    struct sending *tx = &conn->shared->tx;
+    if (__builtin_expect(conn->tx_aead && conn->tx_epoch == tx->keys.epoch, 1))
+        return true;
+    aead_free(conn->tx_aead);
+    conn->tx_aead = aead_new((enum aead_suite)tx->keys.suite, tx->keys.key);
+    conn->tx_epoch = tx->keys.epoch;
+    return conn->tx_aead != NULL;
+}
+
+bool writing_keep_residue(struct sending *tx, const uint8_t *rest, size_t n)
+{
+    if (!tx->residue)
+        tx->residue = arena_ref_of(arena_alloc(RECORD_MOST));
+    if (!tx->residue)
+        return false;
+    memcpy(arena_at(tx->residue), rest, n);
+    tx->residue_at = 0;
+    tx->residue_length = (uint32_t)n;
+    return true;
+}
+
+static int push_residue(struct writing *w, int flags)
+{
+    struct sending *tx = w->tx;
+    while (tx->residue_length > 0) {
+        ssize_t put =
+            writing_send(w, (uint8_t *)arena_at(tx->residue) + tx->residue_at, tx->residue_length, flags);
+        if (put < 0)
+            return (int)put;
+        tx->residue_at += (uint32_t)put;
+        tx->residue_length -= (uint32_t)put;
+    }
+    arena_drop(&tx->residue, RECORD_MOST);
+    return 0;
+}
+
+int writing_push_residue(struct writing *w, int flags)
+{
+    int result = push_residue(w, flags);
+    if (__builtin_expect(w->tx->deferred_length > 0, 0) && result == 0 && writing_seal_deferred(w))
+        result = push_residue(w, flags);
+    return result;
+}
+
+void writing_count(struct conn *conn, ssize_t put)
+{
+    struct sending *tx = &conn->shared->tx;
+    atomic_fetch_add_explicit(&conn->counters->sent, (uint64_t)put, memory_order_relaxed);
+    if (!conn->shared->inbound) {
+        atomic_store_explicit(&tx->asked_ns, clock_ns(), memory_order_relaxed);
+    } else if (atomic_load_explicit(&tx->asked_ns, memory_order_relaxed)) {
+        int64_t asked = atomic_exchange_explicit(&tx->asked_ns, 0, memory_order_relaxed);
+        if (asked)
+            histogram_record(&conn->counters->latency[LATENCY_TURNAROUND], (uint64_t)(clock_ns() - asked));
+    }
+}
+
+/* Seals up to a scratch's worth from `in`; *plain is how much of it. Returns the ciphertext's length, 0 on failure. */
+size_t writing_seal(struct writing *w, struct iov *in, size_t *plain)
+{
+    size_t total = 0;
+    *plain = 0;
+    for (int i = 0; i < SCRATCH_RECORDS && in->left > 0; i++) {
+        size_t n = in->left < RECORD_PLAINTEXT ? in->left : RECORD_PLAINTEXT;
+        size_t sealed = record_seal(w->conn->tx_aead, &w->tx->keys, RECORD_DATA, in, n, w->cipher + total);
+        if (sealed == 0)
+            return 0;
+        total += sealed;
+        *plain += n;
+    }
+    return total;
+}
+
+/*
+ * The kernel took `put` of a batch of full records that ends with a shorter one: whole records count; one of which it took
+ * a part is committed; the rest never happened. Plaintext bytes of that one, 0 where there is none; or minus an errno.
+ */
+static ssize_t commit_records(struct writing *w, size_t put)
+{
+    size_t whole = put / FULL_RECORD, part = put % FULL_RECORD;
+    size_t before = whole * RECORD_PLAINTEXT, n;
+    w->tx->keys.seq = w->seq + whole;
+    w->done += before;
+    if (part == 0)
+        return 0;
+    n = w->plain - before < RECORD_PLAINTEXT ? w->plain - before : RECORD_PLAINTEXT;
+    w->tx->keys.seq++;
+    if (writing_keep_residue(w->tx, w->cipher + put, whole * FULL_RECORD + n + RECORD_OVERHEAD - put))
+        return (ssize_t)n;
+    w->tx->error = ENOMEM; /* half a record is out: nothing sensible can follow */
+    libc.shutdown(w->fd, SHUT_RDWR);
+    return -ENOMEM;
+}
+
+int writing_commit(struct writing *w, size_t put, const struct iov *batch)
+{
+    size_t before = put / FULL_RECORD * RECORD_PLAINTEXT;
+    ssize_t n = commit_records(w, put);
+    struct iov at = *batch;
+    struct iovec last;
+    if (n <= 0)
+        return (int)n;
+    iov_advance(&at, before + (size_t)n - 1);
+    last = iov_span(&at, 1);
+    w->tx->owed = true;
+    w->tx->owed_byte = *(const uint8_t *)last.iov_base;
+    w->done += (size_t)n - 1;
+    return 0;
+}
+
+/* What the kernel has taken from one who sleeps and does not come back, of the residue or, else, of a batch. */
+static uint64_t taken_from_sleeper(struct writing *w)
+{
+    struct sending *tx = w->tx;
+    uint64_t taken = writing_taken(w->fd), put = taken - tx->taken;
+    if (taken == 0) { /* what the kernel has may not be sealed once more, and nobody knows what it has */
+        tx->error = ECONNRESET;
+        return 0;
+    }
+    tx->taken = taken;
+    if (tx->residue_length == 0)
+        return put;
+    if (put > tx->residue_length) {
+        tx->error = ECONNRESET; /* somebody else has written to the socket */
+        return 0;
+    }
+    tx->residue_at += (uint32_t)put;
+    tx->residue_length -= (uint32_t)put;
+    if (tx->residue_length == 0)
+        arena_drop(&tx->residue, RECORD_MOST);
+    return 0;
+}
+
+void writing_take_over(struct writing *w)
+{
+    if (taken_from_sleeper(w) != 0)
+        w->tx->error = ECONNRESET; /* the rest of the record died with its process */
+    if (!w->tx->error)
+        w->tx->keys.seq = w->tx->slept_seq;
+}
+
+void writing_abandoned(void *argument)
+{
+    struct writing *w = argument;
+    int saved = errno;
+    if (!w->sleeping) {
+        w->tx->error = ECONNRESET; /* between two calls: nothing sensible can follow */
+    } else {
+        bool batch = w->tx->residue_length == 0;
+        uint64_t put = taken_from_sleeper(w);
+        if (put > w->plain + SCRATCH_RECORDS * RECORD_OVERHEAD)
+            w->tx->error = ECONNRESET;
+        if (batch && !w->tx->error)
+            commit_records(w, put);
+    }
+    if (w->cipher)
+        scratch_give(w->cipher);
+    atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);
+    lock_release(&w->tx->lock);
+    errno = saved;
+}
+
+/* The program comes back with the byte that was committed but not reported. */
+int writing_settle_owed(struct writing *w, struct iov *in)
+{
+    struct iovec first = iov_span(in, 1);
+    if (first.iov_len == 0)
+        return 0;
+    if (*(const uint8_t *)first.iov_base != w->tx->owed_byte) {
+        log_error("%s: the program sent other bytes than those of which it had offered a part; the "
+                  "connection is ended",
+                  conn_peer(w->conn));
+        w->tx->error = ECONNRESET;
+        libc.shutdown(w->fd, SHUT_RDWR);
+        return -ECONNRESET;
+    }
+    iov_advance(in, 1);
+    w->tx->owed = false;
+    w->done++;
+    return 0;
+}
+
+static ssize_t write_records(struct writing *w, struct iov *in)
+{
+    while (in->left > 0 || w->tx->residue_length > 0) {
+        if (!fdtable_is(w->fd, w->conn)) /* closed while we slept: the number may be another socket's */
+            return w->done ? (ssize_t)w->done : -EBADF;
+        struct iov batch;
+        size_t total;
+        ssize_t put;
+        int result = writing_push_residue(w, w->done ? w->flags | MSG_DONTWAIT : w->flags);
+        if (result < 0)
+            return w->done ? (ssize_t)w->done : result;
+        if (w->tx->owed && (result = writing_settle_owed(w, in)) < 0)
+            return result;
+        if (in->left == 0)
+            break;
+        if (record_wants_update(&w->tx->keys) ||
+            atomic_load_explicit(&w->tx->update_due, memory_order_relaxed))
+            writing_update_keys(w);
+        if (!writing_aead(w->conn))
+            return w->done ? (ssize_t)w->done : -ENOBUFS;
+        batch = *in;
+        w->seq = w->tx->keys.seq;
+        total = writing_seal(w, in, &w->plain);
+        if (total == 0) {
+            w->tx->keys.seq = w->seq;
+            return w->done ? (ssize_t)w->done : -ENOBUFS;
+        }
+        put = writing_send(w, w->cipher, total, w->flags);
+        if (put < 0) {
+            w->tx->keys.seq = w->seq;
+            return w->done ? (ssize_t)w->done : put;
+        }
+        if ((size_t)put == total) {
+            w->done += w->plain;
+            continue;
+        }
+        result = writing_commit(w, (size_t)put, &batch);
+        if (result < 0 || w->done > 0)
+            return w->done ? (ssize_t)w->done : result;
+        *in = batch; /* one byte was offered and committed: wait as the program would */
+    }
+    return (ssize_t)w->done;
+}
+
+/* The program leaves Nagle on; its first bytes must not wait for the acknowledgement of our Finished. */
+void writing_push_first(struct conn *conn, int fd)
+{
+    int on = 1, off = 0;
+    conn->shared->tx.nagle = false;
+    libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &off, sizeof off);
+}
+
+/*
+ * The kernel says that the connection is gone; where the peer has never sent data, the reason may be waiting as an alert: it does not
+ * accept us. That is what the program should hear.
+ */
+static ssize_t explain(struct conn *conn, int fd, ssize_t error)
+{
+    struct shared *shared = conn->shared;
+    struct receiving *rx;
+    if (!shared)
+        return error;
+    rx = &shared->rx;
+    if ((error != -EPIPE && error != -ECONNRESET) || rx->keys.seq > 0)
+        return rx->error == EACCES ? -EACCES : error;
+    stream_drain_control(conn, fd);
+    return rx->error == EACCES ? -EACCES : error;
+}
+
+/*
+ * Writing has ended: the kernel's own answer, EPIPE and its signal. Where reading was shut down too, the peer's goodbye has been
+ * answered by a reset, of which a plain connection would not know: it is asked again.
+ */
+static ssize_t write_ended(struct writing *w)
+{
+    ssize_t put = writing_send(w, "", 0, w->flags);
+    if (put == -ECONNRESET && w->conn->shared->rx.reset_told)
+        put = writing_send(w, "", 0, w->flags);
+    return put;
+}
+
+static ssize_t write_locked(struct writing *w, struct iov *in)
+{
+    SCRATCH_GUARD scratch = NULL;
+    if (w->tx->error)
+        return -w->tx->error;
+    if (w->conn->shared->rx.error == EACCES)
+        return -EACCES;
+    if (w->tx->closed)
+        return write_ended(w);
+    if (in->left == 0)
+        return writing_send(w, "", 0, w->flags);
+    scratch = scratch_take();
+    if (!scratch)
+        return -ENOBUFS;
+    w->cipher = scratch;
+    return write_records(w, in);
+}
+
+ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
+{
+    struct shared *shared = conn->shared;
+    struct writing w = { .conn = conn, .fd = fd };
+    ssize_t put;
+    bool quiet;
+    int busy;
+    if (!shared) /* closed by another thread at this very moment */
+        return -EBADF;
+    w.tx = &shared->tx;
+    quiet = shared->rx.keys.seq == 0 &&
+            !process_is_locked_in(); /* an alert may explain a broken pipe: no signal before we know */
+    if (flags & MSG_ZEROCOPY)
+        return -ENOBUFS; /* as the kernel when it has no room for notifications: programs then copy */
+    /* A record has no urgent byte: out-of-band data goes in line, as SO_OOBINLINE shows it. */
+    w.flags = (flags & ~(MSG_FASTOPEN | MSG_OOB)) | (quiet ? MSG_NOSIGNAL : 0);
+    if (__builtin_expect(lock_is_mine(&w.tx->lock), 0) && !(flags & MSG_DONTWAIT))
+        return writing_defer(w.tx, in);
+    busy = side_take(&w.tx->lock, &w.tx->asleep, fd, flags);
+    if (busy == -EIO)
+        w.tx->error = ECONNRESET; /* its owner died in the middle of a record */
+    else if (busy == -EOWNERDEAD)
+        writing_take_over(&w);
+    else if (busy)
+        return busy;
+    {
+        LOCK_GUARD guard = &w.tx->lock;
+        struct undo undo;
+        (void)guard;
+        if (!conn_is_current(conn, fd, shared))
+            return -EBADF;
+        undo_begin(&undo, writing_abandoned, &w);
+        put = write_locked(&w, in);
+        undo_end(&undo);
+        if (put > 0 && __builtin_expect(w.tx->nagle, 0) && !(flags & MSG_MORE))
+            writing_push_first(conn, fd);
+        if (put > 0)
+            writing_count(conn, put);
+    }
+    if (__builtin_expect(w.tx->deferred_length > 0, 0))
+        writing_flush_deferred(conn, fd);
+    if (put < 0 && put != -EAGAIN) {
+        ssize_t kernel = put;
+        put = explain(conn, fd, put);
+        if (kernel == -EPIPE && quiet && !(flags & MSG_NOSIGNAL))
+            raise(SIGPIPE);
+    }
+    if (__builtin_expect(atomic_load(&conn->closing), 0))
+        conn_settle(conn);
+    return put;
+}

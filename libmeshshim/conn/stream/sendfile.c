@@ -1,0 +1,148 @@
+/* sendfile(2): the file is read into the places where its records' bodies will be sealed. See stream.h. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+#include "base/libc.h"
+#include "base/scratch.h"
+#include "conn/fdtable.h"
+#include "conn/stream/send_parts.h"
+#include "conn/stream/side.h"
+#include "conn/stream/undo.h"
+
+/* Reads a batch of the file straight into the places where its records' bodies will be sealed. */
+static ssize_t load_file(int in, off64_t offset, size_t count, uint8_t *cipher, struct iovec *bodies, int *n)
+{
+    ssize_t got;
+    *n = 0;
+    for (size_t left = count; left > 0 && *n < SCRATCH_RECORDS; (*n)++) {
+        size_t length = left < RECORD_PLAINTEXT ? left : RECORD_PLAINTEXT;
+        bodies[*n] = (struct iovec){ cipher + (size_t)*n * FULL_RECORD + RECORD_HEADER, length };
+        left -= length;
+    }
+    got = preadv64(in, bodies, *n, offset);
+    if (got <= 0)
+        return got < 0 ? -errno : 0;
+    for (int i = 0; i < *n; i++) { /* the file may be shorter */
+        size_t before = (size_t)i * RECORD_PLAINTEXT;
+        size_t length = (size_t)got > before ? (size_t)got - before : 0;
+        if (length < bodies[i].iov_len)
+            bodies[i].iov_len = length;
+    }
+    return got;
+}
+
+static ssize_t send_file(struct writing *w, int in, off64_t offset, size_t count)
+{
+    while (count > 0) {
+        if (!fdtable_is(w->fd, w->conn))
+            return w->done ? (ssize_t)w->done : -EBADF;
+        struct iovec bodies[SCRATCH_RECORDS];
+        struct iov from, batch;
+        size_t total, before = w->done;
+        ssize_t got, put;
+        int n, result = writing_push_residue(w, w->done ? w->flags | MSG_DONTWAIT : w->flags);
+        if (result < 0)
+            return w->done ? (ssize_t)w->done : result;
+        got = load_file(in, offset, count, w->cipher, bodies, &n);
+        if (got <= 0)
+            return w->done ? (ssize_t)w->done : got;
+        if (w->tx->owed) { /* that byte is out already: count it and read again behind it */
+            struct iov first = iov_of(bodies, (size_t)n);
+            if ((result = writing_settle_owed(w, &first)) < 0)
+                return result;
+            offset++;
+            count--;
+            continue;
+        }
+        if (record_wants_update(&w->tx->keys) || atomic_load(&w->tx->update_due))
+            writing_update_keys(w);
+        if (!writing_aead(w->conn))
+            return w->done ? (ssize_t)w->done : -ENOBUFS;
+        from = iov_of(bodies, (size_t)n);
+        w->seq = w->tx->keys.seq;
+        /* In place: remember the last byte of each record before it becomes ciphertext. */
+        uint8_t last[SCRATCH_RECORDS];
+        struct iovec lasts[SCRATCH_RECORDS];
+        for (int i = 0; i < n; i++) {
+            last[i] = bodies[i].iov_len ? ((uint8_t *)bodies[i].iov_base)[bodies[i].iov_len - 1] : 0;
+            lasts[i] = (struct iovec){ &last[i], 1 };
+        }
+        total = writing_seal(w, &from, &w->plain);
+        if (total == 0) {
+            w->tx->keys.seq = w->seq;
+            return w->done ? (ssize_t)w->done : -ENOBUFS;
+        }
+        put = writing_send(w, w->cipher, total, w->flags);
+        if (put < 0) {
+            w->tx->keys.seq = w->seq;
+            return w->done ? (ssize_t)w->done : put;
+        }
+        if ((size_t)put == total) {
+            w->done += w->plain;
+        } else {
+            batch = iov_of(bodies, (size_t)n);
+            result = writing_commit(w, (size_t)put, &batch);
+            if (w->tx->owed)
+                w->tx->owed_byte = *(uint8_t *)lasts[(size_t)put / FULL_RECORD].iov_base;
+            if (result < 0 || w->done > 0)
+                return w->done ? (ssize_t)w->done : result;
+        }
+        offset += (off64_t)(w->done - before);
+        count -= w->done - before;
+    }
+    return (ssize_t)w->done;
+}
+
+ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size_t count)
+{
+    struct shared *shared = conn->shared;
+    struct writing w = { .conn = conn, .fd = fd };
+    off64_t at = offset ? *offset : lseek64(in, 0, SEEK_CUR);
+    ssize_t put;
+    int busy;
+    if (!shared)
+        return -EBADF;
+    w.tx = &shared->tx;
+    if (at < 0)
+        return offset || errno == ESPIPE ? -EINVAL : -errno;
+    busy = side_take(&w.tx->lock, &w.tx->asleep, fd, 0);
+    if (busy == -EIO)
+        w.tx->error = ECONNRESET; /* its owner died in the middle of a record */
+    else if (busy == -EOWNERDEAD)
+        writing_take_over(&w);
+    else if (busy)
+        return busy;
+    {
+        LOCK_GUARD guard = &w.tx->lock;
+        SCRATCH_GUARD scratch = NULL;
+        struct undo undo;
+        (void)guard;
+        if (!conn_is_current(conn, fd, shared))
+            return -EBADF;
+        undo_begin(&undo, writing_abandoned, &w);
+        if (w.tx->error || w.tx->closed || count == 0) {
+            put = w.tx->error ? -w.tx->error : writing_send(&w, "", 0, 0);
+        } else {
+            scratch = scratch_take();
+            w.cipher = scratch;
+            put = scratch ? send_file(&w, in, at, count) : -ENOBUFS;
+        }
+        undo_end(&undo);
+        if (put > 0 && w.tx->nagle)
+            writing_push_first(conn, fd);
+        if (put > 0)
+            writing_count(conn, put);
+    }
+    if (w.tx->deferred_length > 0)
+        writing_flush_deferred(conn, fd);
+    if (put > 0) {
+        if (offset)
+            *offset = at + put;
+        else
+            lseek64(in, at + put, SEEK_SET);
+    }
+    if (__builtin_expect(atomic_load(&conn->closing), 0))
+        conn_settle(conn);
+    return put;
+}
