@@ -191,6 +191,49 @@ void script_pass_before_first_byte(struct side *s)
     }
 }
 
+/* The same, one after another: each time the parent goes on with a handshake that it may just have begun. */
+void script_pass_many_before_first_byte(struct side *s)
+{
+    enum { MANY = 20 };
+    int ends[2], right = 0;
+    if (s->client) {
+        for (int i = 0; i < MANY; i++) {
+            int fd = tcp_socket(0);
+            char answer[6];
+            if (connect(fd, (const void *)&s->address, sizeof s->address) != 0 ||
+                send(fd, "hello", 5, 0) != 5)
+                fail("connect and send");
+            right += recv(fd, answer, sizeof answer, MSG_WAITALL) == sizeof answer;
+            close(fd);
+        }
+        say("%d answers", right);
+    } else {
+        pid_t child;
+        pair_of(ends);
+        child = fork();
+        if (child == 0) {
+            close(ends[0]);
+            for (int i = 0; i < MANY; i++) {
+                int fd = take_one(ends[1]);
+                char question[5];
+                if (recv(fd, question, sizeof question, MSG_WAITALL) != sizeof question)
+                    fail("recv");
+                if (send(fd, "answer", 6, 0) != 6)
+                    fail("send");
+                close(fd);
+            }
+            _exit(0);
+        }
+        for (int i = 0; i < MANY; i++) {
+            int fd = accepted(s);
+            pass(ends[0], &fd, 1);
+            close(fd);
+        }
+        finish(child);
+    }
+    meet(s);
+}
+
 /* Connected by the parent, to a listener that accepts only when the child has it (FTP's data connections). */
 void script_pass_before_accept(struct side *s)
 {

@@ -76,7 +76,17 @@ int pending_list(struct conn **all, int most)
 
 bool pending_is_owed(const struct pending *p)
 {
-    return p->early_length || p->sent;
+    return atomic_load(&p->owed);
+}
+
+/* In this order: a driver that is about to end looks once more, and sees it. */
+static bool owe(struct pending *p)
+{
+    bool before = atomic_exchange(&p->owed, true);
+    if (driver_start())
+        return true;
+    atomic_store(&p->owed, before);
+    return false;
 }
 
 int pending_list_owed(struct conn **all, int most)
@@ -247,7 +257,7 @@ size_t pending_keep_early(struct conn *conn, struct iov *in)
     if (!steps_enter(conn, &quiet))
         return 0;
     p = conn->pending;
-    if (p && speaks_early(p) && conn_is_pending(conn) && driver_start()) {
+    if (p && speaks_early(p) && conn_is_pending(conn) && owe(p)) {
         if (!p->early)
             p->early = malloc(RECORD_PLAINTEXT);
         while (p->early && in->left && p->early_length < RECORD_PLAINTEXT) {
@@ -323,11 +333,8 @@ void pending_send(struct conn *conn)
     if (!conn_is_pending(conn) || pending_drive(conn) != PENDING_WAITS || !steps_enter(conn, &quiet))
         return;
     p = conn->pending;
-    if (p && conn_state(conn) == CONN_SHAKING && atomic_load(&conn->shared->shaker) == process_id() &&
-        driver_start()) {
+    if (p && conn_state(conn) == CONN_SHAKING && atomic_load(&conn->shared->shaker) == process_id() && owe(p))
         settle_name(p, conn->shared->about.service, sizeof conn->shared->about.service);
-        p->sent = true;
-    }
     steps_leave(conn, &quiet);
 }
 
@@ -352,7 +359,7 @@ void pending_after_fork(void)
     for (struct pending *p = first; p; p = p->next) {
         atomic_store(&p->conn->sleepers, 0);
         p->early_length = 0; /* the parent sends it, */
-        p->sent = false;     /* and goes on with the handshake */
+        p->owed = false;     /* and goes on with the handshake */
         p->inherited = true;
         /* A thread that is not here was in the middle of it: such a copy cannot even be freed. */
         if (atomic_load(&p->conn->steps.word))

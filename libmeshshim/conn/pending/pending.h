@@ -52,8 +52,9 @@ struct pending {
     bool graced;    /* connect has succeeded in the program's eyes; the proof comes before the first byte */
     bool full;      /* a send was told EAGAIN: it is not writable again before the proof */
     bool inherited; /* by fork: the parent has it in hand, until this process does something with it itself */
-    bool sent;      /* to another process, which cannot go on with this handshake: this one does */
-    bool is_self;   /* the listener is this very process: no grace */
+    /* To be brought to an end by this process, whatever the program does: early bytes, or it was sent to another process. */
+    _Atomic bool owed;
+    bool is_self;    /* the listener is this very process: no grace */
     bool shut_write; /* the program has shut writing down: done after the handshake */
     int64_t deadline_ms, grace_ms;
     int64_t shaking_ns;

@@ -13,10 +13,15 @@
 #include "conn/pending/pending_parts.h"
 #include "conn/stream/undo.h"
 
+static bool shakes_elsewhere(pid_t shaker)
+{
+    return shaker != 0 && shaker != process_id();
+}
+
 static bool another_shakes(const struct shared *shared)
 {
     pid_t shaker = atomic_load(&shared->shaker);
-    return shaker != 0 && shaker != process_id() && !process_is_gone(shaker);
+    return shakes_elsewhere(shaker) && !process_is_gone(shaker);
 }
 
 /* The steps lock is held. */
@@ -107,16 +112,24 @@ static int64_t own_timeout_ms(int fd, bool connecting)
     return (int64_t)limit.tv_sec * 1000 + limit.tv_usec / 1000;
 }
 
+/* Bytes that another process has to read would end every poll at once. */
+static struct pollfd how_to_poll(const struct conn *conn)
+{
+    const struct shared *shared = conn->shared;
+    bool elsewhere = shared && shakes_elsewhere(atomic_load(&shared->shaker));
+    return (struct pollfd){ elsewhere ? -1 : atomic_load(&conn->fd), pending_wants(conn), 0 };
+}
+
 /* Its own, and as many of those that nobody else waits for as there is room. */
 static nfds_t what_to_poll(const struct conn *own, struct pollfd *fds)
 {
     struct conn *all[MOST_DRIVEN - 1];
     int listed = pending_list(all, MOST_DRIVEN - 1);
     nfds_t n = 0;
-    fds[n++] = (struct pollfd){ atomic_load(&own->fd), pending_wants(own), 0 };
+    fds[n++] = how_to_poll(own);
     for (int i = 0; i < listed; i++)
         if (all[i] != own && !atomic_load(&all[i]->sleepers))
-            fds[n++] = (struct pollfd){ atomic_load(&all[i]->fd), pending_wants(all[i]), 0 };
+            fds[n++] = how_to_poll(all[i]);
     return n;
 }
 
@@ -128,7 +141,7 @@ static int sleep_until(const struct conn *conn, pid_t shaker, int64_t until, int
     if (until && (next == 0 || until < next))
         next = until;
     left = next == 0 ? PENDING_SLEEP_MS : next > now ? next - now : 0;
-    if (shaker && shaker != process_id() && left > 5)
+    if (shakes_elsewhere(shaker) && left > 5)
         left = 5; /* its progress shows in shared memory alone */
     return libc.poll(fds, n, (int)(left > PENDING_SLEEP_MS ? PENDING_SLEEP_MS : left));
 }
