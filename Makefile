@@ -99,7 +99,8 @@ demo: deps all ## two unmodified programs, mutual TLS between them
 check: deps all ## linters, layering, symbols, documentation
 	@tests/check/run
 
-bench: deps all ## plain, the server's own TLS and meshed, side by side
+bench: deps all ## plain, own TLS, pairs of sidecars and meshed, side by side
+	@tests/deps $(BENCH_PACKAGES)
 	@tests/bench/run
 
 asan: ## the suite under address and undefined-behaviour sanitizers

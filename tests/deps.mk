@@ -9,6 +9,8 @@ TEST_PACKAGES  := libcunit1-dev openssl curl nginx-light redis-server redis-tool
                   apache2-utils lighttpd memcached iperf3 ncat
 # A test of one program says by itself what it needs: "# packages: NAME…" in its head.
 TEST_PACKAGES  += $(sort $(shell sed -n 's/^\# packages: //p' tests/*/*.sh))
+# What meshing is compared with.
+BENCH_PACKAGES := postgresql libnginx-mod-stream stunnel4 hitch
 # Likewise "# npm: PACKAGE@VERSION" for what Debian is too old for; it is kept in $(B)/npm.
 NPM_PACKAGES   := $(sort $(shell sed -n 's/^\# npm: //p' tests/*/*.sh))
 

@@ -1,6 +1,13 @@
 # shellcheck shell=bash disable=SC2154 # variables of tests/lib.sh, machine.sh and loads.sh
 # The small costs. Lines in the results: cost<tab>plain or meshed<tab>number
 
+costs() {
+    cost_of_calls
+    cost_of_loading
+    cost_of_first_socket
+    cost_of_idle_connections
+}
+
 # A call on a descriptor that is not meshed, in three processes by turns: without the library; with it and no configuration;
 # with it and a configuration that concerns other ports. Where it is loaded, the hook stands beside libc's own function in the
 # same process, so that its share is known well. (A process that has a second thread, ours, pays in libc too.)
