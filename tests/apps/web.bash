@@ -9,9 +9,12 @@ fetch() {
     limit 40 mesh client curl -sS --fail --max-time $((30 * slow)) -o "$work/got" "$@" "$url" && same "$work/files/$file" "$work/got"
 }
 
-# put URL FILE WHERE: curl uploads that file, and it arrives.
+# put URL FILE WHERE [ARGUMENT…]: curl uploads that file, and it arrives.
 put() {
-    limit 40 mesh client curl -sS --fail --max-time $((30 * slow)) -T "$work/files/$2" "$1" && same "$work/files/$2" "$3" && rm "$3"
+    local url=$1 file=$2 where=$3
+    shift 3
+    limit 40 mesh client curl -sS --fail --max-time $((30 * slow)) -T "$work/files/$file" "$@" "$url" &&
+        same "$work/files/$file" "$where" && rm "$where"
 }
 
 # many URL NUMBER: so many requests on as few connections as curl can do with; $connects is how many those were.
