@@ -71,4 +71,19 @@ static inline size_t iov_fill(struct iov *cursor, const void *from, size_t n)
     return done;
 }
 
+/* The other way: copies up to n bytes out of it and moves on; returns how many were copied. */
+static inline size_t iov_take(struct iov *cursor, void *to, size_t n)
+{
+    size_t done = 0;
+    if (n > cursor->left) /* the elements may go on behind it */
+        n = cursor->left;
+    while (done < n) {
+        struct iovec span = iov_span(cursor, n - done);
+        memcpy((char *)to + done, span.iov_base, span.iov_len);
+        iov_advance(cursor, span.iov_len);
+        done += span.iov_len;
+    }
+    return done;
+}
+
 #endif

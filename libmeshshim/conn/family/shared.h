@@ -20,7 +20,7 @@
 #include "tls/keys.h"
 
 /* To be raised when what a field means changes but not the size: processes of two libraries must not share it. */
-enum { SHARED_LAYOUT = 3 };
+enum { SHARED_LAYOUT = 4 };
 
 enum { DEFERRED_MOST = 4096 };
 
@@ -40,6 +40,9 @@ struct receiving {
     arena_ref kept; /* plaintext that the program has not taken; kept_room */
     uint32_t kept_room, kept_at, kept_length;
     uint32_t low_water; /* SO_RCVLOWAT, when above 1 */
+    /* A handshake message that goes on in the next record: its head and a KeyUpdate's byte, and how much is to come. */
+    uint8_t message[5], message_have;
+    uint32_t message_left;
 };
 
 struct sending {

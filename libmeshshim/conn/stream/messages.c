@@ -72,31 +72,79 @@ int reading_alert(struct reading *r, const uint8_t *body, size_t length)
     return reading_fail(r, ECONNRESET, -1);
 }
 
-/* NewSessionTicket is dropped, KeyUpdate is followed; a message that is split over records is refused (nobody does). */
-int reading_handshake(struct reading *r, const uint8_t *body, size_t length)
+enum { NEW_SESSION_TICKET = 4, KEY_UPDATE = 24 };
+/* RFC 8446 §4.6.1: the longest there can be. */
+enum { TICKET_MOST = 4 + 4 + (1 + 255) + (2 + 65535) + (2 + 65534) };
+
+/* The four bytes before a message's content: 0, or the alert that they deserve. Only a server gives tickets. */
+static int judge_head(const struct reading *r, uint8_t type, uint32_t size)
 {
-    enum { NEW_SESSION_TICKET = 4, KEY_UPDATE = 24 };
-    while (length > 0) {
-        size_t n;
-        if (length < 4)
-            return reading_fail_protocol(r, ALERT_DECODE_ERROR);
-        n = 4 + ((size_t)body[1] << 16 | (size_t)body[2] << 8 | body[3]);
-        if (n > length)
-            return reading_fail_protocol(r, ALERT_DECODE_ERROR);
-        if (body[0] == KEY_UPDATE) {
-            if (n != 5 || body[4] > 1)
-                return reading_fail_protocol(r, ALERT_DECODE_ERROR);
-            if (n != length) /* RFC 8446 §5.1: no message may follow a key change in its record */
-                return reading_fail_protocol(r, ALERT_UNEXPECTED_MESSAGE);
-            if (body[4] == 1)
-                atomic_store(&r->conn->shared->tx.update_due, true);
-            if (!keys_update(&r->rx->keys) || !reading_aead(r->conn))
-                return reading_fail(r, ENOMEM, ALERT_INTERNAL_ERROR);
-        } else if (body[0] != NEW_SESSION_TICKET) {
-            return reading_fail_protocol(r, ALERT_UNEXPECTED_MESSAGE);
-        }
-        body += n;
-        length -= n;
+    switch (type) {
+    case KEY_UPDATE:
+        return size == 1 ? 0 : ALERT_DECODE_ERROR;
+    case NEW_SESSION_TICKET:
+        if (r->conn->shared->inbound)
+            return ALERT_UNEXPECTED_MESSAGE;
+        return size <= TICKET_MOST ? 0 : ALERT_DECODE_ERROR;
+    default:
+        return ALERT_UNEXPECTED_MESSAGE;
     }
+}
+
+/* The head, as far as it has come. */
+static int take_head(struct reading *r, struct iov *at)
+{
+    struct receiving *rx = r->rx;
+    int alert;
+
+    rx->message_have += (uint8_t)iov_take(at, rx->message + rx->message_have, 4 - rx->message_have);
+    if (rx->message_have < 4)
+        return 0;
+    rx->message_left = (uint32_t)rx->message[1] << 16 | (uint32_t)rx->message[2] << 8 | rx->message[3];
+    alert = judge_head(r, rx->message[0], rx->message_left);
+    return alert ? reading_fail_protocol(r, alert) : 0;
+}
+
+/* A ticket's content is dropped. */
+static void take_content(struct receiving *rx, struct iov *at)
+{
+    size_t n = rx->message_left < at->left ? rx->message_left : at->left;
+
+    rx->message_left -= (uint32_t)n;
+    if (rx->message[0] == KEY_UPDATE)
+        iov_take(at, rx->message + 4, n);
+    else
+        iov_advance(at, n);
+}
+
+static int follow_update(struct reading *r, uint8_t asked, bool last)
+{
+    if (asked > 1)
+        return reading_fail_protocol(r, ALERT_ILLEGAL_PARAMETER);
+    if (!last) /* RFC 8446 §5.1: no message may follow a key change in its record */
+        return reading_fail_protocol(r, ALERT_UNEXPECTED_MESSAGE);
+    if (asked == 1)
+        atomic_store(&r->conn->shared->tx.update_due, true);
+    if (!keys_update(&r->rx->keys) || !reading_aead(r->conn))
+        return reading_fail(r, ENOMEM, ALERT_INTERNAL_ERROR);
     return 0;
+}
+
+int reading_handshake(struct reading *r, struct iov at, size_t length)
+{
+    struct receiving *rx = r->rx;
+    int result = 0;
+
+    at.left = length;
+    while (at.left > 0 && result == 0) {
+        if (rx->message_have < 4 && ((result = take_head(r, &at)) != 0 || rx->message_have < 4))
+            break;
+        take_content(rx, &at);
+        if (rx->message_left > 0)
+            break;
+        rx->message_have = 0;
+        if (rx->message[0] == KEY_UPDATE)
+            result = follow_update(r, rx->message[4], at.left == 0);
+    }
+    return result;
 }

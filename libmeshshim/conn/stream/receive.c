@@ -77,6 +77,19 @@ static int wait_flags(const struct reading *r)
     return flags;
 }
 
+/* A record without data was opened to `at`. */
+static int control(struct reading *r, const struct record *record, struct iov at)
+{
+    uint8_t alert[2];
+
+    if (++r->rx->empty > EMPTY_RECORDS)
+        return reading_fail_protocol(r, ALERT_UNEXPECTED_MESSAGE);
+    if (record->type == RECORD_HANDSHAKE)
+        return reading_handshake(r, at, record->length);
+    iov_take(&at, alert, record->length < sizeof alert ? record->length : sizeof alert);
+    return reading_alert(r, alert, record->length);
+}
+
 /* Opens the record of `total` bytes at r->cipher + at into `out`, or, where `keep`, behind what is kept. */
 int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bool keep)
 {
@@ -101,6 +114,8 @@ int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bo
     if (alert < 0)
         return reading_fail_protocol(r, -alert);
     if (record.type == RECORD_DATA) {
+        if (rx->message_have) /* RFC 8446 §5.1: nothing comes between the parts of a message */
+            return reading_fail_protocol(r, ALERT_UNEXPECTED_MESSAGE);
         rx->empty = record.length ? 0 : rx->empty + 1;
         if (rx->empty > EMPTY_RECORDS)
             return reading_fail_protocol(r, ALERT_UNEXPECTED_MESSAGE);
@@ -112,26 +127,8 @@ int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bo
         }
         return 0;
     }
-    /* Not data: it was opened where data would have gone; small messages are copied out, nothing is consumed. */
-    {
-        uint8_t message[512];
-        size_t n = record.length < sizeof message ? record.length : sizeof message;
-        struct iov from = keep ? iov_of(&span, 1) : *out;
-        for (size_t i = 0; i < n;) {
-            struct iovec part = iov_span(&from, n - i);
-            memcpy(message + i, part.iov_base, part.iov_len);
-            iov_advance(&from, part.iov_len);
-            i += part.iov_len;
-        }
-        if (++rx->empty > EMPTY_RECORDS)
-            return reading_fail_protocol(r, ALERT_UNEXPECTED_MESSAGE);
-        if (record.type == RECORD_ALERT)
-            return reading_alert(r, message, record.length);
-        /* A ticket may be long: its head says enough, and it is dropped. */
-        if (record.length > sizeof message && message[0] == 4)
-            return 0;
-        return reading_handshake(r, message, n);
-    }
+    /* Not data: it was opened where data would have gone, and nothing of that is consumed. */
+    return control(r, &record, keep ? iov_of(&span, 1) : *out);
 }
 
 void reading_load_carry(struct reading *r)

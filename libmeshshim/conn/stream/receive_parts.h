@@ -59,6 +59,7 @@ int reading_fail(struct reading *r, int error, int alert);
 int reading_fail_protocol(struct reading *r, int alert);
 int reading_kernel_end(struct reading *r);
 int reading_alert(struct reading *r, const uint8_t *body, size_t length);
-int reading_handshake(struct reading *r, const uint8_t *body, size_t length);
+/* `length` bytes of handshake messages at `at`: whole ones, or parts of one. */
+int reading_handshake(struct reading *r, struct iov at, size_t length);
 
 #endif
