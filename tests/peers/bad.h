@@ -20,6 +20,10 @@ struct options {
     int count;         /* connections, or exchanges */
 };
 
+enum { LAST = 64 };
+/* Ours, of the handshake and of what follows it. */
+enum secret { HANDSHAKE_SECRET, TRAFFIC_SECRET, SECRETS };
+
 struct peer {
     const struct options *options;
     int fd;
@@ -29,13 +33,19 @@ struct peer {
     /* our own record layer, for what OpenSSL would never write */
     uint8_t key[16], iv[12];
     uint64_t sequence;
-    uint8_t secret[32]; /* our traffic secret, from the key log */
-    bool have_secret;
+    uint8_t secrets[SECRETS][32]; /* from the key log */
+    bool have_secret[SECRETS];
+    /* what the victim said: its alert, -1: none; and how far the record has come that it is looked for in */
+    int alert;
+    uint8_t head[7];
+    size_t have, left;
+    uint8_t last[LAST]; /* its last bytes */
 };
 
 struct bad_case {
     const char *name;
     bool as_client, as_server; /* which roles it makes sense for */
+    bool of_many;              /* one of many of its kind */
     void (*run)(struct peer *peer);
 };
 extern const struct bad_case bad_cases[];
@@ -43,6 +53,7 @@ extern const size_t bad_case_count;
 
 /* bad_identity.c: a root, good and bad certificates in `directory`. 0: done. */
 int make_identities(const char *directory);
+int make_more_identities(const char *directory); /* bad_identities.c: from the same root */
 
 /* bad_tls.c. `say` prints a line about what happened, for the test to read. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -56,6 +67,7 @@ bool raw_send(struct peer *peer, const void *data, size_t n);
 bool raw_fill(struct peer *peer,
               int patience_ms); /* bytes from the victim into `in`; false: end, reset or nothing */
 void raw_drain(struct peer *peer, int patience_ms); /* until the victim ends; says how */
+void raw_hear(struct peer *peer, int patience_ms);  /* until it has said something */
 void raw_reset(struct peer *peer);
 bool peer_flush(struct peer *peer);
 bool peer_handshake(struct peer *peer);                         /* says how it ended */
@@ -65,6 +77,10 @@ bool peer_exchange(struct peer *peer,
                    const char *text); /* client: sends and reads back; server: echoes what comes */
 bool forge(struct peer *peer, uint8_t type, const void *data, size_t n,
            size_t padding); /* a record sealed by us */
-void forge_start(struct peer *peer);
+void forge_start(struct peer *peer, enum secret secret);
+void forge_update(struct peer *peer); /* our next generation of keys */
+/* One of our own records, sealed by OpenSSL: its plaintext goes to `plain`, type and all. The length, or 0. */
+size_t unseal(struct peer *peer, const uint8_t *record, size_t n, uint8_t *plain);
+const char *alert_name(int alert);
 
 #endif

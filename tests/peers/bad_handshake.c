@@ -126,40 +126,13 @@ void case_no_certificate(struct peer *peer)
     handshake_only(peer, "", TLS1_3_VERSION);
 }
 
-void case_self_signed(struct peer *peer)
-{
-    handshake_only(peer, "self_signed", TLS1_3_VERSION);
-}
-
-void case_foreign_ca(struct peer *peer)
-{
-    handshake_only(peer, "foreign_ca", TLS1_3_VERSION);
-}
-
-void case_expired(struct peer *peer)
-{
-    handshake_only(peer, "expired", TLS1_3_VERSION);
-}
-
-void case_not_yet_valid(struct peer *peer)
-{
-    handshake_only(peer, "not_yet_valid", TLS1_3_VERSION);
-}
-
-void case_wrong_name(struct peer *peer)
-{
-    handshake_only(peer, "wrong_name", TLS1_3_VERSION);
-}
-
-void case_wrong_domain(struct peer *peer)
-{
-    handshake_only(peer, "wrong_domain", TLS1_3_VERSION);
-}
-
-void case_no_spiffe_id(struct peer *peer)
-{
-    handshake_only(peer, "no_spiffe_id", TLS1_3_VERSION);
-}
+#define CASE(name, as_client, as_server)
+#define IDENTITY(name, as_client, as_server)                                                                 \
+    void case_##name(struct peer *peer)                                                                      \
+    {                                                                                                        \
+        handshake_only(peer, #name, TLS1_3_VERSION);                                                         \
+    }
+#include "bad_cases.def"
 
 /* Too slow to be in time, never silent. */
 void case_slow_loris(struct peer *peer)

@@ -1,8 +1,9 @@
 /*
  * badpeer: one hostile (or odd, or honest) peer.
  *
- *   badpeer --list [--role client|server]
+ *   badpeer --list [--role client|server] [--few]               few: not those of which there are many of a kind
  *   badpeer --identities DIR                                    make certificates, good and bad
+ *   badpeer --more-identities DIR                               and many more bad ones
  *   badpeer --role client|server --port N --ca DIR --case NAME  as client: one connection, then the end
  *           [--wire FILE] [--until FILE] [--count N]            as server: every connection, until killed
  *   badpeer --role client --port N --hold N --until FILE        N silent connections
@@ -69,8 +70,9 @@ static void say_port(int fd)
 
 static void run(const struct options *o, const struct bad_case *which, int fd)
 {
-    struct peer peer = { .options = o, .fd = fd };
+    struct peer peer = { .options = o, .fd = fd, .alert = -1 };
     which->run(&peer);
+    say("alert %s", alert_name(peer.alert));
     peer_stop(&peer);
 }
 
@@ -146,10 +148,11 @@ static const struct bad_case *find(const char *name)
     return NULL;
 }
 
-static int list(bool clients, bool servers)
+static int list(bool clients, bool servers, bool few)
 {
     for (size_t i = 0; i < bad_case_count; i++)
-        if ((clients && bad_cases[i].as_client) || (servers && bad_cases[i].as_server))
+        if (!(few && bad_cases[i].of_many) &&
+            ((clients && bad_cases[i].as_client) || (servers && bad_cases[i].as_server)))
             puts(bad_cases[i].name);
     return 0;
 }
@@ -162,15 +165,16 @@ static int usage(const char *what)
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = { { "role", 1, NULL, 'r' }, { "port", 1, NULL, 'p' },
-                                           { "ca", 1, NULL, 'a' },   { "case", 1, NULL, 'c' },
-                                           { "wire", 1, NULL, 'w' }, { "until", 1, NULL, 'u' },
-                                           { "hold", 1, NULL, 'h' }, { "identities", 1, NULL, 'i' },
-                                           { "list", 0, NULL, 'l' }, { NULL, 0, NULL, 0 } };
+    static const struct option longs[] = {
+        { "role", 1, NULL, 'r' }, { "port", 1, NULL, 'p' },       { "ca", 1, NULL, 'a' },
+        { "case", 1, NULL, 'c' }, { "wire", 1, NULL, 'w' },       { "until", 1, NULL, 'u' },
+        { "hold", 1, NULL, 'h' }, { "identities", 1, NULL, 'i' }, { "more-identities", 1, NULL, 'm' },
+        { "list", 0, NULL, 'l' }, { "few", 0, NULL, 'f' },        { NULL, 0, NULL, 0 }
+    };
     struct options o = { 0 };
     const char *role = NULL, *name = NULL;
     const struct bad_case *which;
-    bool listing = false;
+    bool listing = false, few = false;
     int c;
     signal(SIGPIPE, SIG_IGN);
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -198,6 +202,11 @@ int main(int argc, char **argv)
             break;
         case 'i':
             return make_identities(optarg) ? 1 : 0;
+        case 'm':
+            return make_more_identities(optarg) ? 1 : 0;
+        case 'f':
+            few = true;
+            break;
         case 'l':
             listing = true;
             break;
@@ -207,7 +216,7 @@ int main(int argc, char **argv)
     }
     o.server = role && strcmp(role, "server") == 0;
     if (listing)
-        return list(!role || !o.server, !role || o.server);
+        return list(!role || !o.server, !role || o.server, few);
     if (o.count > 0)
         return o.until ? hold(&o) : usage("--hold needs --until");
     which = find(name);

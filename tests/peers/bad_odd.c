@@ -15,28 +15,6 @@
 #include "base/banned.h"
 #include "bad_cases.h"
 
-static void talk(struct peer *peer, int times)
-{
-    if (peer->options->server)
-        times = 1 << 30; /* until the victim ends */
-    for (int i = 0; i < times; i++)
-        if (!peer_exchange(peer, SECRET)) {
-            if (!peer->options->server)
-                return;
-            break;
-        }
-    say("exchanged");
-}
-
-/* Says goodbye and waits for the victim's. */
-static void goodbye(struct peer *peer)
-{
-    SSL_shutdown(peer->ssl);
-    peer_flush(peer);
-    shutdown(peer->fd, SHUT_WR);
-    raw_drain(peer, PATIENCE);
-}
-
 void case_honest(struct peer *peer)
 {
     int exchanges = 0;
@@ -123,13 +101,6 @@ void case_session_tickets(struct peer *peer)
     SSL_new_session_ticket(peer->ssl);
     talk(peer, 2);
     goodbye(peer);
-}
-
-/* What is to be sent now: the client's own words; the server echoes words of the same length. */
-static bool words(struct peer *peer, char data[sizeof SECRET])
-{
-    memcpy(data, SECRET, sizeof SECRET);
-    return !peer->options->server || peer_read(peer, data, strlen(SECRET)) == (int)strlen(SECRET);
 }
 
 void case_one_byte_records(struct peer *peer)
@@ -246,4 +217,112 @@ void case_fragmented_hello(struct peer *peer)
         return;
     talk(peer, 2);
     goodbye(peer);
+}
+
+/* ---- identities that are good, if not like ours ---- */
+
+static void good_identity(struct peer *peer, const char *identity)
+{
+    if (peer_start(peer, identity, TLS1_3_VERSION) || !peer_handshake(peer))
+        return;
+    talk(peer, 2);
+    goodbye(peer);
+}
+
+void case_uri_and_dns(struct peer *peer)
+{
+    good_identity(peer, "uri_and_dns");
+}
+
+void case_intermediate(struct peer *peer)
+{
+    good_identity(peer, "intermediate");
+}
+
+void case_rsa_key(struct peer *peer)
+{
+    good_identity(peer, "rsa_key");
+}
+
+void case_p384_key(struct peer *peer)
+{
+    good_identity(peer, "p384_key");
+}
+
+/* ---- what a client may ask for ---- */
+
+/* A session that the victim never gave: it is not known, and a full handshake follows. */
+static int some_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_t *length,
+                    SSL_SESSION **session)
+{
+    static const unsigned char key[32] = { 1 };
+    const SSL_CIPHER *cipher = SSL_CIPHER_find(ssl, (const unsigned char *)"\x13\x01");
+    (void)md;
+    *session = SSL_SESSION_new();
+    SSL_SESSION_set1_master_key(*session, key, sizeof key);
+    SSL_SESSION_set_cipher(*session, cipher);
+    SSL_SESSION_set_protocol_version(*session, TLS1_3_VERSION);
+    SSL_SESSION_set_max_early_data(*session, 1000);
+    *id = (const unsigned char *)"somebody else's ticket";
+    *length = 22;
+    return 1;
+}
+
+void case_unknown_psk(struct peer *peer)
+{
+    if (!start_honest(peer))
+        return;
+    SSL_set_psk_use_session_callback(peer->ssl, some_psk);
+    if (!peer_handshake(peer))
+        return;
+    talk(peer, 2);
+    goodbye(peer);
+}
+
+/* Words before any proof: they must never be delivered. */
+void case_early_data(struct peer *peer)
+{
+    size_t written;
+    if (!start_honest(peer))
+        return;
+    SSL_set_psk_use_session_callback(peer->ssl, some_psk);
+    if (SSL_write_early_data(peer->ssl, "early!", 6, &written) != 1)
+        say("OpenSSL does not send early data");
+    if (!peer_flush(peer) || !peer_handshake(peer))
+        return;
+    talk(peer, 2);
+    goodbye(peer);
+}
+
+/* The first share is of a group that the victim does not know: HelloRetryRequest. */
+void case_retry_asked_for(struct peer *peer)
+{
+    if (!start_honest(peer) || SSL_set1_groups_list(peer->ssl, "X448:P-256") != 1 || !peer_handshake(peer))
+        return;
+    talk(peer, 2);
+    goodbye(peer);
+}
+
+void case_alpn_of_others(struct peer *peer)
+{
+    if (!start_honest(peer) || SSL_set_alpn_protos(peer->ssl, (const unsigned char *)"\2h2\4spdy", 8) != 0 ||
+        !peer_handshake(peer))
+        return;
+    talk(peer, 2);
+    goodbye(peer);
+}
+
+void case_chacha20(struct peer *peer)
+{
+    if (!start_honest(peer) || SSL_set_ciphersuites(peer->ssl, "TLS_CHACHA20_POLY1305_SHA256") != 1 ||
+        !peer_handshake(peer))
+        return;
+    talk(peer, 2);
+    goodbye(peer);
+}
+
+/* Nothing but a name: what is not said is not forbidden. */
+void case_no_basics(struct peer *peer)
+{
+    good_identity(peer, "no_basics");
 }

@@ -78,6 +78,35 @@ bool forging(struct peer *peer)
 {
     if (!start_honest(peer) || !peer_handshake(peer))
         return false;
-    forge_start(peer);
+    forge_start(peer, TRAFFIC_SECRET);
     return true;
+}
+
+void talk(struct peer *peer, int times)
+{
+    if (peer->options->server)
+        times = 1 << 30; /* until the victim ends */
+    for (int i = 0; i < times; i++)
+        if (!peer_exchange(peer, SECRET)) {
+            if (!peer->options->server)
+                return;
+            break;
+        }
+    say("exchanged");
+}
+
+/* Says goodbye and waits for the victim's. */
+void goodbye(struct peer *peer)
+{
+    SSL_shutdown(peer->ssl);
+    peer_flush(peer);
+    shutdown(peer->fd, SHUT_WR);
+    raw_drain(peer, PATIENCE);
+}
+
+/* What is to be sent now: the client's own words; the server echoes words of the same length. */
+bool words(struct peer *peer, char data[sizeof SECRET])
+{
+    memcpy(data, SECRET, sizeof SECRET);
+    return !peer->options->server || peer_read(peer, data, strlen(SECRET)) == (int)strlen(SECRET);
 }

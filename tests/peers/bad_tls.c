@@ -30,19 +30,108 @@ void say(const char *format, ...)
     fflush(stdout);
 }
 
-/* The key log gives the secret that our own record layer needs. */
+/* The key log gives the secrets that our own record layer needs. */
 static void keep_secret(const SSL *ssl, const char *line)
 {
+    static const char *const labels[2][SECRETS] = {
+        { "CLIENT_HANDSHAKE_TRAFFIC_SECRET ", "CLIENT_TRAFFIC_SECRET_0 " },
+        { "SERVER_HANDSHAKE_TRAFFIC_SECRET ", "SERVER_TRAFFIC_SECRET_0 " },
+    };
     struct peer *peer = SSL_get_app_data(ssl);
-    const char *label = peer->options->server ? "SERVER_TRAFFIC_SECRET_0 " : "CLIENT_TRAFFIC_SECRET_0 ";
     const char *hex = strrchr(line, ' ');
-    if (strncmp(line, label, strlen(label)) != 0 || !hex || strlen(hex + 1) != 2 * sizeof peer->secret)
-        return;
-    for (size_t i = 0; i < sizeof peer->secret; i++) {
-        char byte[3] = { hex[1 + 2 * i], hex[2 + 2 * i], 0 };
-        peer->secret[i] = (uint8_t)strtoul(byte, NULL, 16);
+    for (int which = 0; which < SECRETS; which++) {
+        const char *label = labels[peer->options->server][which];
+        uint8_t *secret = peer->secrets[which];
+        if (strncmp(line, label, strlen(label)) != 0 || !hex || strlen(hex + 1) != 2 * 32)
+            continue;
+        for (size_t i = 0; i < 32; i++) {
+            char byte[3] = { hex[1 + 2 * i], hex[2 + 2 * i], 0 };
+            secret[i] = (uint8_t)strtoul(byte, NULL, 16);
+        }
+        peer->have_secret[which] = true;
     }
-    peer->have_secret = true;
+}
+
+/* ---- what the victim complains of ---- */
+
+/* RFC 8446 6. */
+static const struct {
+    int alert;
+    const char *name;
+} alert_names[] = {
+    { -1, "-" },
+    { 0, "close_notify" },
+    { 10, "unexpected_message" },
+    { 20, "bad_record_mac" },
+    { 22, "record_overflow" },
+    { 40, "handshake_failure" },
+    { 42, "bad_certificate" },
+    { 43, "unsupported_certificate" },
+    { 44, "certificate_revoked" },
+    { 45, "certificate_expired" },
+    { 46, "certificate_unknown" },
+    { 47, "illegal_parameter" },
+    { 48, "unknown_ca" },
+    { 49, "access_denied" },
+    { 50, "decode_error" },
+    { 51, "decrypt_error" },
+    { 70, "protocol_version" },
+    { 71, "insufficient_security" },
+    { 80, "internal_error" },
+    { 86, "inappropriate_fallback" },
+    { 90, "user_canceled" },
+    { 109, "missing_extension" },
+    { 110, "unsupported_extension" },
+    { 112, "unrecognized_name" },
+    { 113, "bad_certificate_status_response" },
+    { 115, "unknown_psk_identity" },
+    { 116, "certificate_required" },
+    { 120, "no_application_protocol" },
+};
+
+const char *alert_name(int alert)
+{
+    for (size_t i = 0; i < sizeof alert_names / sizeof alert_names[0]; i++)
+        if (alert_names[i].alert == alert)
+            return alert_names[i].name;
+    return "none-that-exists";
+}
+
+static void hear_alert(struct peer *peer, int alert)
+{
+    if (peer->alert <= 0) /* the first that is not a goodbye */
+        peer->alert = alert;
+}
+
+/* What OpenSSL could decrypt. */
+static void on_info(const SSL *ssl, int where, int value)
+{
+    if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT)
+        hear_alert(SSL_get_app_data(ssl), value & 0xff);
+}
+
+/* What is in the clear, whatever OpenSSL thinks of it: records of type alert. */
+static void look_for_alert(struct peer *peer, const uint8_t *data, size_t n)
+{
+    while (n > 0) {
+        if (peer->have < 5 || (peer->have < 7 && peer->left > 0 && peer->head[0] == 21)) {
+            peer->head[peer->have++] = *data++;
+            n--;
+            if (peer->have == 5)
+                peer->left = (size_t)peer->head[3] << 8 | peer->head[4];
+            else if (peer->have > 5)
+                peer->left--;
+            if (peer->have == 7 && peer->left == 0)
+                hear_alert(peer, peer->head[6]);
+        } else {
+            size_t skip = n < peer->left ? n : peer->left;
+            data += skip;
+            n -= skip;
+            peer->left -= skip;
+        }
+        if (peer->have >= 5 && peer->left == 0)
+            peer->have = 0;
+    }
 }
 
 static int load(SSL_CTX *context, const char *directory, const char *identity)
@@ -65,7 +154,9 @@ int peer_start(struct peer *peer, const char *identity, int version)
     SSL_CTX_set_max_proto_version(context, version);
     SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256");
     SSL_CTX_set_num_tickets(context, 0);
+    SSL_CTX_set_security_level(context, 0); /* what the victim must refuse, we must be able to show */
     SSL_CTX_set_keylog_callback(context, keep_secret);
+    SSL_CTX_set_info_callback(context, on_info);
     SSL_CTX_set_mode(context, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     if (SSL_CTX_load_verify_locations(context, path, NULL) != 1 ||
@@ -129,6 +220,13 @@ static void keep_wire(const struct options *o, const void *data, size_t n)
     }
 }
 
+static void keep_last(struct peer *peer, const uint8_t *data, size_t n)
+{
+    size_t more = n < LAST ? n : LAST;
+    memmove(peer->last, peer->last + more, LAST - more);
+    memcpy(peer->last + LAST - more, data + n - more, more);
+}
+
 /* One read: bytes, 0 at the end, -1 with errno (EAGAIN: nothing in time). */
 static ssize_t raw_read(struct peer *peer, void *data, size_t room, int patience_ms)
 {
@@ -139,8 +237,11 @@ static ssize_t raw_read(struct peer *peer, void *data, size_t room, int patience
         return -1;
     }
     got = recv(peer->fd, data, room, 0);
-    if (got > 0)
+    if (got > 0) {
         keep_wire(peer->options, data, (size_t)got);
+        look_for_alert(peer, data, (size_t)got);
+        keep_last(peer, data, (size_t)got);
+    }
     return got;
 }
 
@@ -151,18 +252,38 @@ bool raw_fill(struct peer *peer, int patience_ms)
     return got > 0 && BIO_write(peer->in, data, (int)got) == got;
 }
 
+/* What has come, to OpenSSL, for the alerts that are in it. */
+static void digest(struct peer *peer, const void *data, size_t n)
+{
+    char plain[16384];
+    if (!peer->ssl)
+        return;
+    BIO_write(peer->in, data, (int)n);
+    while (SSL_read(peer->ssl, plain, sizeof plain) > 0)
+        ;
+    ERR_clear_error();
+}
+
+void raw_hear(struct peer *peer, int patience_ms)
+{
+    uint8_t data[16384];
+    raw_read(peer, data, sizeof data, patience_ms);
+}
+
 void raw_drain(struct peer *peer, int patience_ms)
 {
     uint8_t data[16384];
     ssize_t got;
+    int error;
     while ((got = raw_read(peer, data, sizeof data, patience_ms)) > 0)
-        ;
+        digest(peer, data, (size_t)got);
+    error = errno;
     if (got == 0)
         say("the victim closed");
     else
-        say("the victim %s", errno == EAGAIN       ? "said nothing more"
-                             : errno == ECONNRESET ? "reset"
-                                                   : strerror(errno));
+        say("the victim %s", error == EAGAIN       ? "said nothing more"
+                             : error == ECONNRESET ? "reset"
+                                                   : strerror(error));
 }
 
 void raw_reset(struct peer *peer)
@@ -279,13 +400,53 @@ static void expand(const uint8_t secret[32], const char *label, uint8_t *out, si
     EVP_KDF_free(kdf);
 }
 
-void forge_start(struct peer *peer)
+static void forge_keys(struct peer *peer, const uint8_t secret[32])
 {
-    if (!peer->have_secret)
-        say("no key: the key log was silent");
-    expand(peer->secret, "key", peer->key, sizeof peer->key);
-    expand(peer->secret, "iv", peer->iv, sizeof peer->iv);
+    expand(secret, "key", peer->key, sizeof peer->key);
+    expand(secret, "iv", peer->iv, sizeof peer->iv);
     peer->sequence = 0;
+}
+
+void forge_start(struct peer *peer, enum secret secret)
+{
+    if (!peer->have_secret[secret])
+        say("no key: the key log was silent");
+    forge_keys(peer, peer->secrets[secret]);
+}
+
+void forge_update(struct peer *peer)
+{
+    uint8_t next[32];
+    expand(peer->secrets[TRAFFIC_SECRET], "traffic upd", next, sizeof next);
+    memcpy(peer->secrets[TRAFFIC_SECRET], next, sizeof next);
+    forge_keys(peer, next);
+}
+
+static void next_nonce(struct peer *peer, uint8_t nonce[12])
+{
+    memcpy(nonce, peer->iv, sizeof peer->iv);
+    for (int i = 0; i < 8; i++)
+        nonce[4 + i] ^= (uint8_t)(peer->sequence >> (56 - 8 * i));
+    peer->sequence++;
+}
+
+size_t unseal(struct peer *peer, const uint8_t *record, size_t n, uint8_t *plain)
+{
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    uint8_t nonce[12], tag[16];
+    int out = 0, last = 0;
+    bool good;
+    if (n < 5 + 17)
+        return 0;
+    next_nonce(peer, nonce);
+    memcpy(tag, record + n - 16, sizeof tag);
+    EVP_DecryptInit_ex(context, EVP_aes_128_gcm(), NULL, peer->key, nonce);
+    EVP_DecryptUpdate(context, NULL, &last, record, 5);
+    EVP_DecryptUpdate(context, plain, &out, record + 5, (int)(n - 5 - 16));
+    EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, 16, tag);
+    good = EVP_DecryptFinal_ex(context, plain + out, &last) == 1;
+    EVP_CIPHER_CTX_free(context);
+    return good ? (size_t)out : 0;
 }
 
 bool forge(struct peer *peer, uint8_t type, const void *data, size_t n, size_t padding)
@@ -302,10 +463,7 @@ bool forge(struct peer *peer, uint8_t type, const void *data, size_t n, size_t p
     memcpy(plain, data, n);
     if (type)
         plain[n] = type;
-    memcpy(nonce, peer->iv, sizeof nonce);
-    for (int i = 0; i < 8; i++)
-        nonce[4 + i] ^= (uint8_t)(peer->sequence >> (56 - 8 * i));
-    peer->sequence++;
+    next_nonce(peer, nonce);
     EVP_EncryptInit_ex(context, EVP_aes_128_gcm(), NULL, peer->key, nonce);
     EVP_EncryptUpdate(context, NULL, &out, record, 5);
     EVP_EncryptUpdate(context, record + 5, &out, plain, (int)inner);
