@@ -5,6 +5,7 @@
 #include "command.h"
 
 extern const struct command command_analyze;                       /* cmd_analyze.c */
+extern const struct command command_bench;                         /* cmd_bench.c */
 extern const struct command command_ca_init, command_ca_issue;     /* cmd_ca.c */
 extern const struct command command_check;                         /* cmd_check.c */
 extern const struct command command_help;                          /* cmd_help.c */

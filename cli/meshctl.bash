@@ -46,7 +46,7 @@ _meshctl()
             return
         }
         ;;
-    --) # meshctl run -- PROGRAM
+    --) # meshctl run -- PROGRAM, meshctl bench -- COMMAND
         mapfile -t COMPREPLY < <(compgen -c -- "$current")
         return
         ;;

@@ -8,9 +8,9 @@
 #include "base/banned.h"
 
 const struct command *const commands[] = {
-    &command_stats,    &command_check,    &command_analyze, &command_run,
-    &command_ca_init,  &command_ca_issue, &command_reload,  &command_connections,
-    &command_identity, &command_config,   &command_version, &command_help,
+    &command_stats,    &command_check,   &command_analyze,     &command_run,      &command_ca_init,
+    &command_ca_issue, &command_reload,  &command_connections, &command_identity, &command_bench,
+    &command_config,   &command_version, &command_help,
 };
 const size_t command_count = sizeof commands / sizeof *commands;
 

@@ -136,6 +136,13 @@ void json_add_bool(struct json_stream *json, const char *key, bool value)
     buf_puts(json->out, value ? "true" : "false");
 }
 
+void json_add_thousandths(struct json_stream *json, const char *key, int64_t value)
+{
+    uint64_t size = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    before_value(json, key);
+    buf_printf(json->out, "%s%" PRIu64 ".%03" PRIu64, value < 0 ? "-" : "", size / 1000, size % 1000);
+}
+
 /* In integers: the program's locale may write a comma for the point. */
 void json_add_micros(struct json_stream *json, const char *key, uint64_t ns)
 {

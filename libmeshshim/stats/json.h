@@ -27,6 +27,8 @@ void json_end_array(struct json_stream *json);
 void json_add_string(struct json_stream *json, const char *key, const char *value);
 void json_add_uint(struct json_stream *json, const char *key, uint64_t value);
 void json_add_bool(struct json_stream *json, const char *key, bool value);
+/* Thousandths as a decimal number: -1234 is -1.234. */
+void json_add_thousandths(struct json_stream *json, const char *key, int64_t value);
 /* Nanoseconds as microseconds: one decimal below 100, none above. */
 void json_add_micros(struct json_stream *json, const char *key, uint64_t ns);
 
