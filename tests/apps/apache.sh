@@ -29,7 +29,8 @@ if [ "$(id -u)" -eq 0 ]; then
     chmod 1777 "$work/run"
 fi
 
-# apache_at PORT MPM WORKLOAD [LINE…]: in the foreground, in the background of the test; its process id is in $apache.
+# apache_at PORT MPM WORKLOAD [LINE…]: in the foreground, in the background of the test; its process id is in $apache. It keeps
+# an idle connection for longer than a busy machine may stop a client that is still to read its answer: Apache counts that time as idle.
 apache_at() {
     local port=$1 mpm=$2 workload=$3 cgi=cgid
     shift 3
@@ -56,7 +57,7 @@ StartServers 2
 MaxConnectionsPerChild 0
 KeepAlive On
 MaxKeepAliveRequests 0
-KeepAliveTimeout 1
+KeepAliveTimeout 30
 ScriptAlias /cgi/ $work/files/
 CONF
         [ "$cgi" != cgid ] || echo "ScriptSock $work/apache.$port/cgi"
@@ -73,17 +74,36 @@ cgi() {
         [ "$(cat "$work/got")" = "POST a=b $(sha256sum <"$work/files/5m")" ]
 }
 
+# The new children accept before they are replaced in turn, or nobody ever does: what waits in the listener's queue was there before
+# this request, so that was accepted, too.
+answers() {
+    mesh client curl -sS --fail --max-time $((10 * slow)) -o /dev/null "$url/1k"
+}
+
 graceful() {
     local old
     old=$(children "$apache")
     kill -USR1 "$apache"
-    wait_until 20 none_of "$old" && wait_until 10 pgrep -P "$apache" >/dev/null
+    wait_until 20 none_of "$old" && answers
+}
+
+another_than() {
+    [ -n "$(comm -13 <(echo "$1") <(children "$apache"))" ]
+}
+
+# The same for an old child that ends when its connection does: it is not waited for.
+graceful_beside() {
+    local old
+    old=$(children "$apache")
+    kill -USR1 "$apache"
+    wait_until 20 another_than "$old" && answers
 }
 
 for mpm in prefork event; do
     web=$(free_port) url=
     url=http://127.0.0.1:$web
-    apache_at "$web" "$mpm" server
+    hasty=$(free_port)
+    apache_at "$web" "$mpm" server "Listen 127.0.0.1:$hasty" "<VirtualHost 127.0.0.1:$hasty>" 'KeepAliveTimeout 1' '</VirtualHost>'
     try "apache/$mpm: curl gets 1 KiB" fetch "$url/1k" 1k
     try "apache/$mpm: curl gets 100 MiB" fetch "$url/100m" 100m
     try "apache/$mpm: 200 requests on one connection" kept "$url/1k" 200
@@ -91,9 +111,9 @@ for mpm in prefork event; do
     try "apache/$mpm: ab, a connection a request" bench -c 8 -n 200 "$url/1k"
     try "apache/$mpm: a CGI program is given 5 MiB" cgi
     try "apache/$mpm: ends an idle connection in its own time" \
-        took_between 800 5000 idles "$web" 'HEAD /1k HTTP/1.1\r\nHost: x\r\n\r\n' '200 OK'
+        took_between 800 5000 idles "$hasty" 'HEAD /1k HTTP/1.1\r\nHost: x\r\n\r\n' '200 OK'
     try "apache/$mpm: restarted gracefully under ab, a connection a request" under_load graceful bench -c 4 -n 200 "$url/1k"
-    try "apache/$mpm: restarted gracefully under a large download" under_load graceful fetch "$url/100m" 100m --limit-rate 70M
+    try "apache/$mpm: restarted gracefully under a large download" under_load graceful_beside fetch "$url/100m" 100m --limit-rate 70M
     try "apache/$mpm: both sides are proved" both_proved "$web"
 done
 
