@@ -38,7 +38,7 @@ varnish() {
     vcl "$2"
     mkdir -p "$work/varnish.$1"
     spawn varnish mesh middle varnishd -F -j none -n "$work/varnish.$1" -a "127.0.0.1:$1" -f "$work/vcl" -s malloc,64m \
-        -p thread_pool_min=10 -p timeout_idle=1
+        -p thread_pool_min=10 -p timeout_idle=30
     wait_port "$1" 30
 }
 front=$(free_port)
@@ -57,12 +57,14 @@ try "varnish: 200 requests on one connection" kept "$url/1k" 200
 try "varnish: wrk from the cache, 32 connections" load 32 "$url/1k"
 try "varnish: wrk passed, 16 connections" load 16 "$url/pass/1k"
 try "varnish: ab, a connection a request" bench -c 8 -n 200 "$url/1k"
-try "varnish: ends an idle connection in its own time" \
-    took_between 800 6000 idles "$front" 'GET /1k HTTP/1.1\r\nHost: x\r\n\r\n' '200 OK'
 # Its command line, TCP as well.
 admin() {
     limit 20 mesh client varnishadm -n "$work/varnish.$front" "$@"
 }
+# Only now: a busy machine may stop a client of the others for longer.
+admin param.set timeout_idle 1 >/dev/null || fail "varnishadm sets nothing"
+try "varnish: ends an idle connection in its own time" \
+    took_between 800 6000 idles "$front" 'GET /1k HTTP/1.1\r\nHost: x\r\n\r\n' '200 OK'
 reloads=0
 reload() {
     reloads=$((reloads + 1))
