@@ -62,10 +62,17 @@ stop() {
     done
 }
 
+# What has survived those (workers, daemons) was started with the private directory in its environment or its arguments.
+left() {
+    grep -lsF "$work" /proc/[0-9]*/environ /proc/[0-9]*/cmdline | cut -d/ -f3 | sort -u
+}
+
 clean_up() {
     local status=$?
     trap - EXIT
     stop "${pids[@]}"
+    # shellcheck disable=SC2046 # numbers
+    stop $(left)
     rm -rf "$work"
     exit "$status"
 }
