@@ -197,6 +197,19 @@ static void find_other_fd(struct conn *conn)
     }
 }
 
+/* A step that another thread has under way uses the number that is about to be free, and must not meet what gets it next. */
+static void move_from(struct conn *conn, int fd)
+{
+    struct quiet quiet;
+    bool entered;
+    if (atomic_load(&conn->fd) != fd)
+        return;
+    entered = pending_has_steps(conn) && steps_enter(conn, &quiet);
+    find_other_fd(conn);
+    if (entered)
+        steps_leave(conn, &quiet);
+}
+
 /* Nobody is in the middle of a call on the number that is about to be free, but who sleeps in the kernel. */
 static void wait_for_calls(struct conn *conn)
 {
@@ -229,8 +242,7 @@ static bool leave(struct conn *conn, int fd, bool goodbye)
         return false;
     wait_for_calls(conn);
     if (atomic_fetch_sub(&conn->fds, 1) > 1) {
-        if (atomic_load(&conn->fd) == fd)
-            find_other_fd(conn);
+        move_from(conn, fd);
         pending_leave(conn, fd);
         errno = saved;
         return true;

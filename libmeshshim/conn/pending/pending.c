@@ -338,11 +338,17 @@ void pending_send(struct conn *conn)
     steps_leave(conn, &quiet);
 }
 
+/* The last step takes it out of the list first, and goes on. */
+bool pending_has_steps(const struct conn *conn)
+{
+    return conn->pending || atomic_load(&conn->steps.word);
+}
+
 void pending_abandon(struct conn *conn)
 {
     struct quiet quiet;
     struct pending *p;
-    if (!conn->pending || !steps_enter(conn, &quiet))
+    if (!pending_has_steps(conn) || !steps_enter(conn, &quiet))
         return;
     p = pending_detach(conn);
     if (p && atomic_load(&conn->shared->shaker) == process_id())

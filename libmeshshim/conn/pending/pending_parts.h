@@ -5,6 +5,8 @@
 #include "base/quiet.h"
 #include "conn/pending/pending.h"
 
+/* pending.c. False: no step is under way, and one that begins now leaves the descriptor alone. */
+bool pending_has_steps(const struct conn *conn);
 /* pending.c. Out of the list and off the connection, the caller's to discard; the steps lock is held. */
 struct pending *pending_detach(struct conn *conn);
 /* Up to `most` pending connections, for a loop that drives them without holding the list. */
