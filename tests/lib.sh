@@ -34,7 +34,7 @@ asan)
     ;;
 tsan)
     mesh_preload="$(gcc -print-file-name=libtsan.so) $mesh_preload"
-    export TSAN_OPTIONS=${TSAN_OPTIONS:-report_thread_leaks=0:ignore_noninstrumented_modules=1:exitcode=99}
+    export TSAN_OPTIONS=${TSAN_OPTIONS:-report_thread_leaks=0:ignore_noninstrumented_modules=1:exitcode=99:die_after_fork=0}
     slow=8
     ;;
 esac

@@ -106,6 +106,31 @@ void script_connect_epoll_before_accept(struct side *s)
     }
 }
 
+/* Only reading is asked for: nothing before the server's words, however late it accepts. */
+void script_connect_epoll_in_only_before_accept(struct side *s)
+{
+    if (s->client) {
+        int fd = tcp_socket(SOCK_NONBLOCK), ep = epoll_create1(0), later = epoll_create1(0);
+        say_connect(fd, &s->address);
+        say_epoll_ctl(ep, EPOLL_CTL_ADD, fd, EPOLLIN, 1);
+        say_epoll(ep, 4 * NOTHING); /* longer than the grace */
+        say_epoll_ctl(later, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLRDHUP, 2);
+        meet(s);
+        say_epoll(ep, SOON);
+        say_epoll(later, SOON);
+        say_recv(fd, 100, 0);
+        ask_one(s, fd);
+    } else {
+        int fd;
+        meet(s);
+        fd = accepted(s);
+        say_send(fd, "welcome", 0);
+        say_recv(fd, 100, 0);
+        say_send(fd, "answer", 0);
+        meet(s);
+    }
+}
+
 void script_server_speaks_first(struct side *s)
 {
     if (s->client) {

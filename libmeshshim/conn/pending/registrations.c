@@ -42,6 +42,12 @@ static uint32_t handshake_events(const struct conn *conn)
     return EPOLLIN | EPOLLRDHUP | EPOLLET | (write ? EPOLLOUT : 0);
 }
 
+/* In the grace a program is told that it may write, and nothing else: what can be read is the handshake's. */
+static bool is_hidden(const struct pending *p, uint32_t events)
+{
+    return p && (p->held || !(events & EPOLLOUT));
+}
+
 /* MOD is not allowed for an exclusive registration. */
 static int modify(const struct registration *r, struct epoll_event *event, bool exclusive)
 {
@@ -67,7 +73,8 @@ void readiness_show(struct conn *conn)
     for (int i = 0; i < conn->registration_count; i++) {
         struct registration *r = &conn->registrations[i];
         struct epoll_event own = { .events = r->events, .data.u64 = r->data };
-        modify(r, &own, r->events & EPOLLEXCLUSIVE);
+        if (!is_hidden(conn->pending, r->events))
+            modify(r, &own, r->events & EPOLLEXCLUSIVE);
     }
 }
 
@@ -121,7 +128,7 @@ static int control_locked(struct conn *conn, int epfd, int op, int fd, const str
     bool hidden;
     if (p && p->graced && op == EPOLL_CTL_MOD)
         p->held = true; /* it knows that it is connected, and waits for something else now */
-    hidden = p && p->held && op != EPOLL_CTL_DEL;
+    hidden = op != EPOLL_CTL_DEL && event && is_hidden(p, event->events);
     if (hidden && op == EPOLL_CTL_ADD && (event->events & EPOLLOUT) && pending_is_writable(conn))
         hidden = false; /* it knows from elsewhere that it is connected, and asks for the first time here */
     if (op != EPOLL_CTL_DEL && exclusive_is_wrong(old, op, event->events))
@@ -167,7 +174,7 @@ void readiness_leave(struct conn *conn, int fd, int other)
             i++;
             continue;
         }
-        if (p && p->held) {
+        if (is_hidden(p, r->events)) {
             struct epoll_event ours = { .events = handshake_events(conn),
                                         .data.u64 = readiness_cookie(conn->index) };
             libc.epoll_ctl(r->epfd, EPOLL_CTL_DEL, fd, NULL);
