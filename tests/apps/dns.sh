@@ -82,7 +82,7 @@ works() {
     named=$(free_port) dnsmasq=$(free_port)
     named_at "$named"
     dnsmasq_at "$dnsmasq"
-    transfers "$named" && several "$named" && unknown "$named" && short "$dnsmasq" && echo done
+    transfers "$named" && several "$named" && unknown "$named" && short "$dnsmasq" && echo fine
 }
 try "bind, dnsmasq: the same with nothing to do for the library" alike works
 [ "$failures" -eq 0 ]

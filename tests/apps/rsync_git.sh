@@ -86,7 +86,7 @@ works() {
     rsync=$(free_port) git=$(free_port)
     rsyncd "$rsync"
     gitd "$git"
-    fetches "$rsync" && sends "$rsync" && clones "$git" && pushes "$git" && echo done
+    fetches "$rsync" && sends "$rsync" && clones "$git" && pushes "$git" && echo fine
 }
 try "rsync, git: the same with nothing to do for the library" alike works
 [ "$failures" -eq 0 ]
