@@ -24,10 +24,18 @@ echo $_SERVER["REQUEST_METHOD"] === "POST" ? file_get_contents("php://input") : 
 PHP
 script=$top/tests/apps/programs/sockets.php
 
-# built_in PORT [WORKERS]: the server of php's command line.
+has_workers() {
+    [ "$(children "$1" | wc -l)" -eq "$2" ]
+}
+# built_in PORT [WORKERS]: the server of php's command line. Its workers outlive it: they are ended by themselves.
 built_in() {
+    local workers
     PHP_CLI_SERVER_WORKERS=${2:-1} spawn php mesh server php -q -S "127.0.0.1:$1" -t "$work/files"
     wait_port "$1"
+    [ $# -eq 2 ] || return 0
+    wait_until 10 has_workers "$spawned" "$2" || fail "php has no $2 workers"
+    mapfile -t workers < <(children "$spawned")
+    pids+=("${workers[@]}")
 }
 asks() {
     limit 40 mesh client php -q "$script" "$@"
