@@ -118,6 +118,14 @@ void shared_add(struct shared *shared, int slot)
     lock_release(&shared->holders_lock);
 }
 
+bool shared_is_held_by_several(const struct shared *shared)
+{
+    int n = 0;
+    for (int i = 0; i < FAMILY_SLOTS / 64; i++)
+        n += __builtin_popcountll(shared->holder[i]);
+    return n > 1;
+}
+
 bool shared_is_held(const struct shared *shared, int slot)
 {
     return slot >= 0 && (shared->holder[slot / 64] & bit_of(slot));

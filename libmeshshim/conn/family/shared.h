@@ -117,6 +117,7 @@ void shared_add_by_fd(int fd, int slot);
 /* A process that is about to be has it too: a slot that was reserved. */
 void shared_add(struct shared *shared, int slot);
 bool shared_is_held(const struct shared *shared, int slot);
+bool shared_is_held_by_several(const struct shared *shared);
 void shared_remove(struct shared *shared, int slot);
 /* Whatever `slot` still holds; what nobody else does is freed. */
 void shared_bury(int slot);

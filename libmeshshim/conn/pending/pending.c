@@ -80,7 +80,7 @@ bool pending_is_owed(const struct pending *p)
 }
 
 /* In this order: a driver that is about to end looks once more, and sees it. */
-static bool owe(struct pending *p)
+bool pending_owe(struct pending *p)
 {
     bool before = atomic_exchange(&p->owed, true);
     if (driver_start())
@@ -257,7 +257,7 @@ size_t pending_keep_early(struct conn *conn, struct iov *in)
     if (!steps_enter(conn, &quiet))
         return 0;
     p = conn->pending;
-    if (p && speaks_early(p) && conn_is_pending(conn) && owe(p)) {
+    if (p && speaks_early(p) && conn_is_pending(conn) && pending_owe(p)) {
         if (!p->early)
             p->early = malloc(RECORD_PLAINTEXT);
         while (p->early && in->left && p->early_length < RECORD_PLAINTEXT) {
@@ -333,7 +333,8 @@ void pending_send(struct conn *conn)
     if (!conn_is_pending(conn) || pending_drive(conn) != PENDING_WAITS || !steps_enter(conn, &quiet))
         return;
     p = conn->pending;
-    if (p && conn_state(conn) == CONN_SHAKING && atomic_load(&conn->shared->shaker) == process_id() && owe(p))
+    if (p && conn_state(conn) == CONN_SHAKING && atomic_load(&conn->shared->shaker) == process_id() &&
+        pending_owe(p))
         settle_name(p, conn->shared->about.service, sizeof conn->shared->about.service);
     steps_leave(conn, &quiet);
 }

@@ -18,6 +18,8 @@ int pending_due(struct conn **due, int most, int64_t now, int64_t *next);
 int pending_list_owed(struct conn **all, int most);
 bool pending_has_owed(void);
 bool pending_is_owed(const struct pending *pending);
+/* It is, from here on. False: there is no thread for it. */
+bool pending_owe(struct pending *pending);
 
 /* When time next matters to it. */
 int64_t pending_next_event(const struct pending *pending);

@@ -61,6 +61,9 @@ void steps_grant_grace(struct conn *conn)
     p->graced = true;
     p->held = false;
     readiness_show(conn);
+    /* Another process waits for this one to go on, which thinks that it is connected, and may do something else or end. */
+    if (atomic_load(&conn->shared->shaker) == process_id() && shared_is_held_by_several(conn->shared))
+        pending_owe(p);
 }
 
 static enum pending_result shake(struct conn *conn)
@@ -87,6 +90,16 @@ static enum pending_result shake(struct conn *conn)
     return PENDING_WAITS;
 }
 
+/* Its time is this process' own to keep: the other one may be granted the grace, and let the handshake wait. */
+static enum pending_result another_begins(struct pending *p)
+{
+    if (!p->inbound && !p->graced && !p->grace_ms) {
+        p->grace_ms = clock_ms() + p->dial.service->handshake_grace_ms;
+        readiness_arm(p->grace_ms);
+    }
+    return PENDING_WAITS;
+}
+
 static enum pending_result begin_shaking(struct conn *conn)
 {
     struct pending *p = conn->pending;
@@ -100,7 +113,7 @@ static enum pending_result begin_shaking(struct conn *conn)
     pid_t nobody = 0;
     if (!atomic_compare_exchange_strong(&conn->shared->shaker, &nobody, process_id()) &&
         nobody != process_id())
-        return PENDING_WAITS; /* another process of this family does it */
+        return another_begins(p); /* of this family */
     handshake_free(p->handshake);
     p->handshake = handshake_new(&terms);
     if (!p->handshake) {
