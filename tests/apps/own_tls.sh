@@ -23,7 +23,7 @@ cat "$work/own.key" "$work/own.crt" >"$work/own.pem"
 middle_mesh
 # One of them is the other's client.
 sed -i 's,^allow .*,allow = default/client\, default/server,' "$work/middle.ini"
-own=(--cacert "$work/own.crt")
+export CURL_CA_BUNDLE=$work/own.crt
 
 # stunnels_at TLS-PORT PLAIN-PORT BACKEND-PORT: ends TLS for the backend; and begins it, to the first.
 stunnels_at() {
@@ -60,14 +60,14 @@ hitch_at() {
 backend
 tls=$(free_port) plain=$(free_port)
 stunnels_at "$tls" "$plain" "$backend"
-try "stunnel: curl's TLS ends there, 20 MiB" fetch "https://127.0.0.1:$tls/20m" 20m "${own[@]}"
+try "stunnel: curl's TLS ends there, 20 MiB" fetch "https://127.0.0.1:$tls/20m" 20m
 try "stunnel: its own TLS between two, 20 MiB" fetch "http://127.0.0.1:$plain/20m" 20m
 try "stunnel: curl puts 20 MiB" put "http://127.0.0.1:$plain/put/20m" 20m "$work/files/put/20m"
 try "stunnel: ab, TLS on each connection" bench -c 4 -n 60 "https://127.0.0.1:$tls/1k"
 try "stunnel: both connections are proved" passed_through "$tls" "$backend"
 tls=$(free_port)
 hitch_at "$tls" "$backend"
-try "hitch: curl's TLS ends there, 20 MiB" fetch "https://127.0.0.1:$tls/20m" 20m "${own[@]}"
+try "hitch: curl's TLS ends there, 20 MiB" fetch "https://127.0.0.1:$tls/20m" 20m
 try "hitch: 200 requests on one connection" kept "https://127.0.0.1:$tls/1k" 200
 try "hitch: ab, TLS on each connection" bench -c 4 -n 60 "https://127.0.0.1:$tls/1k"
 try "hitch: both connections are proved" passed_through "$tls" "$backend"
@@ -78,7 +78,7 @@ works() {
     backend_as=backend backend
     stunnels_at "$tls" "$plain" "$backend"
     hitch_at "$hitch" "$backend"
-    answer "https://127.0.0.1:$tls/1m" "${own[@]}" && answer "http://127.0.0.1:$plain/20m" && answer "https://127.0.0.1:$hitch/1m" "${own[@]}"
+    answer "https://127.0.0.1:$tls/1m" && answer "http://127.0.0.1:$plain/20m" && answer "https://127.0.0.1:$hitch/1m"
 }
 try "stunnel, hitch: the same with nothing to do for the library" alike works
 [ "$failures" -eq 0 ]

@@ -19,6 +19,7 @@ put() {
 
 # many URL NUMBER: so many requests on as few connections as curl can do with; $connects is how many those were.
 many() {
+    connects=no
     limit 40 mesh client curl -sS --max-time $((30 * slow)) -o /dev/null -w '%{http_code} %{num_connects}\n' "$1?[1-$2]" >"$work/many" ||
         { sort "$work/many" | uniq -c; return 1; }
     connects=$(awk '{ n += $2 } END { print n }' "$work/many")
