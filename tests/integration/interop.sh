@@ -19,7 +19,7 @@ wait_port "$echoes"
 talk() {
     local name=$1 in=$work/in
     shift
-    rm -f "$in" && mkfifo "$in"
+    rm -f "$in" "$work/talk.log" && mkfifo "$in" # or what the one before said would be taken for an answer
     exec {line}<>"$in"
     spawn talk bash -c "exec \"\$@\" <$in" - "$@"
     echo "$words" >&"$line"
