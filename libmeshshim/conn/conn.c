@@ -93,7 +93,7 @@ struct conn *conn_new(int fd, enum conn_state state)
     clean(conn);
     atomic_store(&conn->closing, false);
     atomic_store(&conn->sleepers, 0);
-    conn->plain = false;
+    conn->plain = conn->may_pass = false;
     conn->connect_told = false;
     atomic_store(&conn->fds, 1);
     atomic_store(&conn->entries, 1);

@@ -56,6 +56,7 @@ struct conn {
     bool exact_listener; /* LISTENING: port is known */
     bool
         connect_told; /* a further connect() is EISCONN; before, it is 0 once, as the kernel says after EINPROGRESS */
+    bool may_pass;         /* accepted on a permissive port: plain text is let pass */
     bool plain;            /* it was let pass: a permissive port, and not for us */
     bool inherited;        /* exec: the new image gets a descriptor of it */
     bool parted;           /* exec: this process has given it up already, for others have it */

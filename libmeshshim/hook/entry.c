@@ -18,8 +18,12 @@ static int failed(struct conn *conn, bool *ended)
 int entry_establish(struct conn *conn, int fd, int flags, bool to_send, bool *ended)
 {
     bool patient = !(flags & MSG_DONTWAIT) && !(libc.fcntl(fd, F_GETFL, 0) & O_NONBLOCK);
+    bool may_pass = conn->may_pass;
+    enum pending_result driven;
     int result;
     *ended = false;
+    if (!fdtable_is(fd, conn)) /* since the look-up another thread has settled it: as if looked up now */
+        return pending_gone(fd, true);
     if (conn_state(conn) == CONN_FAILED)
         return failed(conn, ended);
     if (to_send)
@@ -28,7 +32,10 @@ int entry_establish(struct conn *conn, int fd, int flags, bool to_send, bool *en
         result = pending_wait(conn, fd, false);
         return conn_state(conn) == CONN_FAILED ? failed(conn, ended) : result;
     }
-    switch (pending_drive(conn)) {
+    driven = pending_drive(conn);
+    if (!fdtable_is(fd, conn))
+        return pending_gone(fd, may_pass);
+    switch (driven) {
     case PENDING_DONE:
         return 0;
     case PENDING_PLAIN:
@@ -37,7 +44,7 @@ int entry_establish(struct conn *conn, int fd, int flags, bool to_send, bool *en
         if (conn_state(conn) == CONN_FAILED)
             return failed(conn, ended);
         /* Given up: not connected, and the kernel has the error. Anything else is being closed. */
-        return conn_state(conn) == CONN_FRESH && fdtable_is(fd, conn) ? 1 : -EBADF;
+        return conn_state(conn) == CONN_FRESH ? 1 : -EBADF;
     default:
         if (atomic_load(&pending_count) > 1)
             pending_drive_others(conn); /* the other end may be on this very thread */

@@ -68,4 +68,14 @@ PY
 }
 try "permissive: a server that speaks first greets a meshed client" greeted mesh client
 try "permissive: a server that speaks first greets a plain client" greeted
+
+# A thread a connection: while one reads what has just turned out to be plain, the next is accepted.
+threaded=$(free_port)
+spawn threaded mesh permissive "$python" -m http.server --bind 127.0.0.1 --directory "$work/files" "$threaded"
+wait_port "$threaded"
+one_after_another() {
+    limit 30 ab -q -s 10 -c 4 -n 3000 "http://127.0.0.1:$threaded/none" >"$work/ab" 2>&1 || { cat "$work/ab"; return 1; }
+    ! grep 'Errno' "$work/threaded.log" && grep -E 'Complete requests: *3000' "$work/ab"
+}
+try "permissive: 3000 plain connections to a threaded server" one_after_another
 [ "$failures" -eq 0 ]

@@ -85,6 +85,7 @@ CONF
     spawn fpm mesh backend "$fpm" -n -R -F -y "$work/fpm.conf"
     wait_port "$1"
     nginx_user
+    # shellcheck disable=SC2016 # nginx's own variables
     nginx_conf "upstream fpm { server 127.0.0.1:$1; keepalive ${kept:-0}; }" \
         "server { listen 127.0.0.1:$2; client_max_body_size 10m; location ~ \\.php\$ { fastcgi_pass fpm;" \
         "fastcgi_keep_conn ${keep:-off}; fastcgi_param SCRIPT_FILENAME $work/files\$fastcgi_script_name;" \

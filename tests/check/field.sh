@@ -23,7 +23,7 @@ there() {
 }
 
 entries=0 tests=0 findings=
-entry= named=0
+entry='' named=0
 ends() {
     [ -n "$entry" ] && [ "$named" -eq 0 ] && findings+="$table: no test is named for: $entry"$'\n'
     named=0

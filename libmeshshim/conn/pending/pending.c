@@ -180,6 +180,7 @@ void pending_begin(struct conn *conn, struct pending *p)
     p->conn = conn;
     p->held = true;
     conn->pending = p;
+    conn->may_pass = p->inbound && p->inbound->mtls == MTLS_PERMISSIVE;
     if (atomic_load(&conn->shared->shaker) == 0)
         atomic_store(&conn->shared->failed, 0); /* of an earlier try on the same socket */
     conn->shared->inbound = p->inbound != NULL;

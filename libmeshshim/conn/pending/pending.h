@@ -79,6 +79,11 @@ enum pending_result pending_drive(struct conn *conn);
  * with handshake_grace. 1: the connection is plain text.
  */
 int pending_wait(struct conn *conn, int fd, bool until_grace);
+/*
+ * `fd` has ceased to lead to its connection: 1, it was let pass as plain text, and the real call may follow; -EBADF, it was closed. By now
+ * the object may serve another connection: `may_pass` is what it said while it was still this one.
+ */
+int pending_gone(int fd, bool may_pass);
 /* Frees what was never begun, or is detached; NULL does nothing. */
 void pending_discard(struct pending *pending);
 /* The program wants to write first on a permissive port: a client that stays silent for the grace is plain text. */

@@ -165,15 +165,23 @@ static int wait_once(struct conn *conn, int64_t until, bool graced)
     return result;
 }
 
+int pending_gone(int fd, bool may_pass)
+{
+    return may_pass && !fdtable_get(fd) ? 1 : -EBADF;
+}
+
 static int wait_until(struct conn *conn, int fd, bool until_grace, int64_t until)
 {
+    bool may_pass = conn->may_pass;
+    if (!fdtable_is(fd, conn)) /* before anything was done: as if it had been looked up now */
+        return pending_gone(fd, true);
     for (;;) {
         enum pending_result result = pending_drive(conn);
         const struct pending *p;
+        if (!fdtable_is(fd, conn))
+            return pending_gone(fd, may_pass);
         if (result == PENDING_DONE)
             return 0;
-        if (!fdtable_is(fd, conn)) /* let pass, and only then the real call may follow; else it was closed */
-            return conn->plain && !fdtable_get(fd) ? 1 : -EBADF;
         if (result == PENDING_FAILED)
             return -conn->error;
         p = conn->pending;
