@@ -247,6 +247,23 @@ void script_eof_repeated(struct side *s)
     meet(s);
 }
 
+/* What comes with the end is no data: the buffer keeps what was in it. */
+void script_recv_leaves_the_rest(struct side *s)
+{
+    int fd = connected(s);
+    if (s->client) {
+        char text[] = "----------------";
+        meet(s);
+        said("recv", recv(fd, text, sizeof text - 1, MSG_WAITALL));
+        say("%s", text);
+    } else {
+        send(fd, "short", 5, 0);
+        say_close(fd);
+        meet(s);
+    }
+    meet(s);
+}
+
 /* A pipe takes what the socket brings, without the program's memory between. */
 void script_splice_from_socket(struct side *s)
 {

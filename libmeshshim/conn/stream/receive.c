@@ -90,13 +90,18 @@ static int control(struct reading *r, const struct record *record, struct iov at
     return reading_alert(r, alert, record->length);
 }
 
+/* An alert or a KeyUpdate: what it says must not show in a buffer where the program gets no data. */
+enum { ASIDE = 8 };
+
 /* Opens the record of `total` bytes at r->cipher + at into `out`, or, where `keep`, behind what is kept. */
 int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bool keep)
 {
     struct receiving *rx = r->rx;
     size_t room = total - RECORD_OVERHEAD;
+    bool aside = !keep && room <= ASIDE;
+    uint8_t small[ASIDE];
     struct record record;
-    struct iovec span;
+    struct iovec span = { small, room };
     struct iov to;
     int alert;
 
@@ -106,10 +111,8 @@ int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bo
         if (!reading_make_room(rx, room + 1))
             return reading_fail(r, ENOMEM, ALERT_INTERNAL_ERROR);
         span = (struct iovec){ (uint8_t *)arena_at(rx->kept) + rx->kept_at + rx->kept_length, room };
-        to = iov_of(&span, 1);
-    } else {
-        to = *out;
     }
+    to = keep || aside ? iov_of(&span, 1) : *out;
     alert = record_open(r->conn->rx_aead, &rx->keys, r->cipher + at, total, &to, &record);
     if (alert < 0)
         return reading_fail_protocol(r, -alert);
@@ -122,13 +125,16 @@ int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bo
         if (keep) {
             rx->kept_length += (uint32_t)record.length;
         } else {
-            iov_advance(out, record.length);
             r->done += record.length;
+            if (aside)
+                iov_fill(out, small, record.length);
+            else
+                iov_advance(out, record.length);
         }
         return 0;
     }
     /* Not data: it was opened where data would have gone, and nothing of that is consumed. */
-    return control(r, &record, keep ? iov_of(&span, 1) : *out);
+    return control(r, &record, keep || aside ? iov_of(&span, 1) : *out);
 }
 
 void reading_load_carry(struct reading *r)
