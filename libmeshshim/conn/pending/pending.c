@@ -199,6 +199,8 @@ int64_t pending_next_event(const struct pending *p)
         next = p->grace_ms;
     if (p->dial.retry_ms && p->dial.retry_ms < next)
         next = p->dial.retry_ms;
+    if (p->look_ms && p->look_ms < next)
+        next = p->look_ms;
     return next;
 }
 

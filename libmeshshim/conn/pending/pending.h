@@ -57,6 +57,8 @@ struct pending {
     bool is_self;    /* the listener is this very process: no grace */
     bool shut_write; /* the program has shut writing down: done after the handshake */
     int64_t deadline_ms, grace_ms;
+    int64_t
+        look_ms; /* another process makes the handshake: when to look whether it is done; 0: nobody asks */
     int64_t shaking_ns;
     uint8_t *early; /* what the program has sent: it goes out when the peer has proved itself */
     uint32_t early_length;

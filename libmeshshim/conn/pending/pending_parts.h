@@ -21,6 +21,8 @@ bool pending_is_owed(const struct pending *pending);
 /* It is, from here on. False: there is no thread for it. */
 bool pending_owe(struct pending *pending);
 
+/* How often to look whether another process is through with a handshake. */
+enum { PENDING_LOOK_MS = 5 };
 /* When time next matters to it. */
 int64_t pending_next_event(const struct pending *pending);
 

@@ -66,12 +66,20 @@ void steps_grant_grace(struct conn *conn)
         pending_owe(p);
 }
 
+/* That it has ended shows in shared memory alone, and the bytes that woke us do so once: look again soon. */
+static enum pending_result another_has_it(struct pending *p)
+{
+    p->look_ms = clock_ms() + PENDING_LOOK_MS;
+    readiness_arm(p->look_ms);
+    return PENDING_WAITS;
+}
+
 static enum pending_result shake(struct conn *conn)
 {
     struct pending *p = conn->pending;
     enum handshake_status status;
     if (atomic_load(&conn->shared->shaker) != process_id() || !p->handshake)
-        return PENDING_WAITS; /* forked or sent in the middle: the other process has it */
+        return another_has_it(p); /* forked or sent in the middle */
     status = handshake_step(p->handshake, atomic_load(&conn->fd));
     if (status == HANDSHAKE_DONE)
         return settle_open(conn);
@@ -97,7 +105,7 @@ static enum pending_result another_begins(struct pending *p)
         p->grace_ms = clock_ms() + p->dial.service->handshake_grace_ms;
         readiness_arm(p->grace_ms);
     }
-    return PENDING_WAITS;
+    return another_has_it(p);
 }
 
 static enum pending_result begin_shaking(struct conn *conn)

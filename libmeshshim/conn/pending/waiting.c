@@ -31,6 +31,8 @@ static void expire_one(struct conn *conn, int64_t now)
     struct handshake_fault late = { FAILURE_TIMEOUT, ETIMEDOUT, false, "" };
     if (settle_adopt(conn))
         return;
+    if (p->look_ms && now >= p->look_ms)
+        p->look_ms = another_shakes(conn->shared) ? now + PENDING_LOOK_MS : 0;
     if (p->dial.retry_ms && now >= p->dial.retry_ms) {
         dial_now(conn);
         return;
@@ -141,8 +143,8 @@ static int sleep_until(const struct conn *conn, pid_t shaker, int64_t until, int
     if (until && (next == 0 || until < next))
         next = until;
     left = next == 0 ? PENDING_SLEEP_MS : next > now ? next - now : 0;
-    if (shakes_elsewhere(shaker) && left > 5)
-        left = 5; /* its progress shows in shared memory alone */
+    if (shakes_elsewhere(shaker) && left > PENDING_LOOK_MS)
+        left = PENDING_LOOK_MS; /* its progress shows in shared memory alone */
     return libc.poll(fds, n, (int)(left > PENDING_SLEEP_MS ? PENDING_SLEEP_MS : left));
 }
 
