@@ -7,7 +7,8 @@
 # shellcheck source=tests/peers/peers.sh
 . "$top/tests/peers/peers.sh"
 quick_mesh
-[ "$(basename "$B")" = asan ] && export ASAN_OPTIONS=${ASAN_OPTIONS/detect_leaks=0/detect_leaks=1}
+# Leaks are bad_peers_memory.sh's to find: the sanitizer does not see into OpenSSL's locked heap, and takes what the private key
+# refers to for lost.
 
 serve() { # MODE [--few]: a victim, and one honest client that talks to it all the time
     local mode=$1 port case outcome alert sentence server good
