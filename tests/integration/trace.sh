@@ -27,7 +27,7 @@ for script in "${scripts[@]}"; do
     tsan/clone* | tsan/fork_clone | tsan/fork_underscore* | tsan/fork_while_connecting)
         why="the thread sanitizer takes a copy made by _Fork or clone for the process itself"
         ;;
-    asan/cancel_connect*) why="the address sanitizer does not follow a thread that is cancelled within it" ;;
+    asan/cancel_connect* | asan/cancel_anywhere) why="the address sanitizer does not follow a thread that is cancelled within it" ;;
     ?san/small_stack*) why="a sanitizer's frames are larger" ;;
     ?san/dlclose_between) why="a sanitizer refuses RTLD_DEEPBIND" ;;
     *) why= ;;
