@@ -12,6 +12,7 @@
 #include "base/banned.h"
 #include "tls/certificate.h"
 #include "tls/identity.h"
+#include "tls/parsed.h"
 
 /*
  * OpenSSL chooses the alert by the verification error. Somebody else's valid certificate is none of those
@@ -201,6 +202,14 @@ static int judge_identity(const char *presented, const char *complaint, struct p
     return refuse(check, FAILURE_IDENTITY, "the peer presented %s, expected %s", presented, list);
 }
 
+static void remember_parsed(X509_STORE_CTX *store)
+{
+    const STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(store);
+    parsed_remember(X509_STORE_CTX_get0_cert(store));
+    for (int i = 0; i < sk_X509_num(sent); i++)
+        parsed_remember(sk_X509_value(sent, i));
+}
+
 static int judge(X509_STORE_CTX *store, const struct peer_judge *by, struct peer_check *check)
 {
     X509 *leaf = X509_STORE_CTX_get0_cert(store);
@@ -217,6 +226,7 @@ static int judge(X509_STORE_CTX *store, const struct peer_judge *by, struct peer
         return refuse_authority(check, presented);
     if (!judge_identity(presented, complaint, check))
         return 0;
+    remember_parsed(store);
     X509_STORE_CTX_set_error(store, X509_V_OK);
     return 1;
 }
