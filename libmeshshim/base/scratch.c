@@ -2,10 +2,14 @@
 #include "base/scratch.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 
 #include "base/banned.h"
+
+enum { LEAD = 64 - 5 }; /* see scratch.h; 5: a record's header */
+enum { SMALL = LEAD + SCRATCH_SIZE, LARGE = LEAD + SCRATCH_LARGE_RECORDS * (16384 + 22), LARGE_ONES = 4 };
 
 static __thread uint8_t *mine;
 static __thread bool busy;
@@ -13,16 +17,21 @@ static pthread_key_t at_thread_end;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool have_key;
 
-static uint8_t *map_one(void)
+static uint8_t *map_one(size_t size)
 {
-    void *data = mmap(NULL, SCRATCH_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return data == MAP_FAILED ? NULL : data;
+    void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return data == MAP_FAILED ? NULL : (uint8_t *)data + LEAD;
+}
+
+static void unmap_small(uint8_t *scratch)
+{
+    munmap(scratch - LEAD, SMALL);
 }
 
 static void thread_ended(void *data)
 {
     mine = NULL;
-    munmap(data, SCRATCH_SIZE);
+    unmap_small(data);
 }
 
 static void make_key(void)
@@ -33,10 +42,10 @@ static void make_key(void)
 uint8_t *scratch_take(void)
 {
     if (__builtin_expect(busy, 0))
-        return map_one();
+        return map_one(SMALL);
     if (__builtin_expect(!mine, 0)) {
         pthread_once(&once, make_key);
-        mine = map_one();
+        mine = map_one(SMALL);
         if (mine && have_key)
             pthread_setspecific(at_thread_end, mine);
     }
@@ -44,10 +53,52 @@ uint8_t *scratch_take(void)
     return mine;
 }
 
+/* A forked child finds those taken that other threads had: it has its own small one. */
+static struct {
+    _Atomic bool taken;
+    uint8_t *_Atomic data; /* once there is one, for ever */
+} large[LARGE_ONES];
+
+static uint8_t *take_large(void)
+{
+    for (int i = 0; i < LARGE_ONES; i++) {
+        uint8_t *data;
+        if (atomic_exchange_explicit(&large[i].taken, true, memory_order_acquire))
+            continue;
+        data = atomic_load_explicit(&large[i].data, memory_order_relaxed);
+        if (!data)
+            data = map_one(LARGE);
+        atomic_store_explicit(&large[i].data, data, memory_order_relaxed);
+        if (data)
+            return data;
+        atomic_store_explicit(&large[i].taken, false, memory_order_release);
+        break;
+    }
+    return NULL;
+}
+
+static bool give_large(const uint8_t *scratch)
+{
+    for (int i = 0; i < LARGE_ONES; i++) {
+        if (atomic_load_explicit(&large[i].data, memory_order_relaxed) == scratch) {
+            atomic_store_explicit(&large[i].taken, false, memory_order_release);
+            return true;
+        }
+    }
+    return false;
+}
+
+uint8_t *scratch_take_for(size_t *records)
+{
+    uint8_t *scratch = *records > SCRATCH_RECORDS ? take_large() : NULL;
+    *records = scratch ? SCRATCH_LARGE_RECORDS : SCRATCH_RECORDS;
+    return scratch ? scratch : scratch_take();
+}
+
 void scratch_give(uint8_t *scratch)
 {
-    if (scratch == mine)
+    if (__builtin_expect(scratch == mine, 1))
         busy = false;
-    else
-        munmap(scratch, SCRATCH_SIZE);
+    else if (!give_large(scratch))
+        unmap_small(scratch);
 }

@@ -20,7 +20,7 @@
 #include "tls/keys.h"
 
 /* To be raised when what a field means changes but not the size: processes of two libraries must not share it. */
-enum { SHARED_LAYOUT = 4 };
+enum { SHARED_LAYOUT = 5 };
 
 enum { DEFERRED_MOST = 4096 };
 
@@ -53,6 +53,7 @@ struct sending {
     uint8_t owed_byte;
     bool nagle; /* the program has Nagle on: its first bytes must not wait for our Finished's ACK */
     _Atomic bool update_due; /* the peer asked for a key update */
+    uint8_t batch; /* full records that the kernel takes at once, as far as is known; 0: it is not */
     int error;
     struct keys keys;
     arena_ref residue; /* ciphertext of a committed record that the kernel did not take; RECORD_MOST */

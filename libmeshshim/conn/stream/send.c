@@ -95,20 +95,51 @@ void writing_count(struct conn *conn, ssize_t put)
     }
 }
 
-/* Seals up to a scratch's worth from `in`; *plain is how much of it. Returns the ciphertext's length, 0 on failure. */
-size_t writing_seal(struct writing *w, struct iov *in, size_t *plain)
+size_t writing_batch(const struct writing *w)
 {
-    size_t total = 0;
-    *plain = 0;
-    for (int i = 0; i < SCRATCH_RECORDS && in->left > 0; i++) {
+    size_t batch = w->tx->batch ? w->tx->batch : SCRATCH_RECORDS;
+    return batch < w->records ? batch : w->records;
+}
+
+/* A full batch that was taken may be twice as large the next time; one that was not, no larger than what was. */
+static void learn_batch(struct writing *w, size_t put)
+{
+    size_t whole = put / FULL_RECORD, batch = writing_batch(w);
+    if (put < w->total)
+        w->tx->batch = whole ? (uint8_t)whole : 1;
+    else if (whole == batch && batch < SCRATCH_LARGE_RECORDS)
+        w->tx->batch = (uint8_t)(2 * batch < SCRATCH_LARGE_RECORDS ? 2 * batch : SCRATCH_LARGE_RECORDS);
+}
+
+static bool seal_batch(struct writing *w, struct iov *in)
+{
+    w->total = w->plain = 0;
+    for (size_t i = writing_batch(w); i > 0 && in->left > 0; i--) {
         size_t n = in->left < RECORD_PLAINTEXT ? in->left : RECORD_PLAINTEXT;
-        size_t sealed = record_seal(w->conn->tx_aead, &w->tx->keys, RECORD_DATA, in, n, w->cipher + total);
+        size_t sealed = record_seal(w->conn->tx_aead, &w->tx->keys, RECORD_DATA, in, n, w->cipher + w->total);
         if (sealed == 0)
-            return 0;
-        total += sealed;
-        *plain += n;
+            return false;
+        w->total += sealed;
+        w->plain += n;
     }
-    return total;
+    return true;
+}
+
+ssize_t writing_send_batch(struct writing *w, struct iov *in)
+{
+    ssize_t put = -ENOBUFS;
+    if (record_wants_update(&w->tx->keys) || atomic_load_explicit(&w->tx->update_due, memory_order_relaxed))
+        writing_update_keys(w);
+    if (!writing_aead(w->conn))
+        return put;
+    w->seq = w->tx->keys.seq;
+    if (seal_batch(w, in))
+        put = writing_send(w, w->cipher, w->total, w->flags);
+    if (put < 0)
+        w->tx->keys.seq = w->seq;
+    else
+        learn_batch(w, (size_t)put);
+    return put;
 }
 
 /*
@@ -188,7 +219,7 @@ void writing_abandoned(void *argument)
     } else {
         bool batch = w->tx->residue_length == 0;
         uint64_t put = taken_from_sleeper(w);
-        if (put > w->plain + SCRATCH_RECORDS * RECORD_OVERHEAD)
+        if (put > w->total)
             w->tx->error = ECONNRESET;
         if (batch && !w->tx->error)
             commit_records(w, put);
@@ -226,7 +257,6 @@ static ssize_t write_records(struct writing *w, struct iov *in)
         if (!fdtable_is(w->fd, w->conn)) /* closed while we slept: the number may be another socket's */
             return w->done ? (ssize_t)w->done : -EBADF;
         struct iov batch;
-        size_t total;
         ssize_t put;
         int result = writing_push_residue(w, w->done ? w->flags | MSG_DONTWAIT : w->flags);
         if (result < 0)
@@ -235,24 +265,11 @@ static ssize_t write_records(struct writing *w, struct iov *in)
             return result;
         if (in->left == 0)
             break;
-        if (record_wants_update(&w->tx->keys) ||
-            atomic_load_explicit(&w->tx->update_due, memory_order_relaxed))
-            writing_update_keys(w);
-        if (!writing_aead(w->conn))
-            return w->done ? (ssize_t)w->done : -ENOBUFS;
         batch = *in;
-        w->seq = w->tx->keys.seq;
-        total = writing_seal(w, in, &w->plain);
-        if (total == 0) {
-            w->tx->keys.seq = w->seq;
-            return w->done ? (ssize_t)w->done : -ENOBUFS;
-        }
-        put = writing_send(w, w->cipher, total, w->flags);
-        if (put < 0) {
-            w->tx->keys.seq = w->seq;
+        put = writing_send_batch(w, in);
+        if (put < 0)
             return w->done ? (ssize_t)w->done : put;
-        }
-        if ((size_t)put == total) {
+        if ((size_t)put == w->total) {
             w->done += w->plain;
             continue;
         }
@@ -313,7 +330,8 @@ static ssize_t write_locked(struct writing *w, struct iov *in)
         return write_ended(w);
     if (in->left == 0)
         return writing_send(w, "", 0, w->flags);
-    scratch = scratch_take();
+    w->records = (in->left + RECORD_PLAINTEXT - 1) / RECORD_PLAINTEXT;
+    scratch = scratch_take_for(&w->records);
     if (!scratch)
         return -ENOBUFS;
     w->cipher = scratch;

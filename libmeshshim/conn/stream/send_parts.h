@@ -14,9 +14,11 @@ struct writing {
     struct sending *tx;
     int fd, flags;
     uint8_t *cipher; /* scratch */
+    size_t records;  /* full ones for which it has room */
     size_t done;     /* plaintext bytes to report */
     bool sleeping;   /* in a real call that may wait */
     size_t plain;    /* of the batch that is being sent */
+    size_t total;    /* the same, as ciphertext */
     uint64_t seq;    /* of its first record */
 };
 
@@ -27,8 +29,13 @@ bool writing_aead(struct conn *conn);
 bool writing_keep_residue(struct sending *tx, const uint8_t *rest, size_t n);
 /* Sends it, and what is deferred behind it. 0 when all of it is out, or minus an errno. */
 int writing_push_residue(struct writing *w, int flags);
-/* Seals up to a scratch's worth from `in`; *plain is how much of it. Returns the ciphertext's length, 0 on failure. */
-size_t writing_seal(struct writing *w, struct iov *in, size_t *plain);
+/*
+ * How many records to seal for one system call: as many as the scratch holds, but no more than the kernel is likely to take, for what
+ * it does not take is sealed in vain.
+ */
+size_t writing_batch(const struct writing *w);
+/* Seals up to a batch from `in` and sends it. What the kernel took, 0 where nothing was sealed (ENOBUFS), or minus an errno. */
+ssize_t writing_send_batch(struct writing *w, struct iov *in);
 /* The kernel took `put` of a batch of full records that ends with a shorter one. 0, or minus an errno. */
 int writing_commit(struct writing *w, size_t put, const struct iov *batch);
 /* The same, where nobody is there to be told how much: the thread has left. */

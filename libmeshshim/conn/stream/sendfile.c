@@ -11,13 +11,15 @@
 #include "conn/stream/undo.h"
 
 /* Reads a batch of the file straight into the places where its records' bodies will be sealed. */
-static ssize_t load_file(int in, off64_t offset, size_t count, uint8_t *cipher, struct iovec *bodies, int *n)
+static ssize_t load_file(const struct writing *w, int in, off64_t offset, size_t count, struct iovec *bodies,
+                         int *n)
 {
     ssize_t got;
+    int most = (int)writing_batch(w);
     *n = 0;
-    for (size_t left = count; left > 0 && *n < SCRATCH_RECORDS; (*n)++) {
+    for (size_t left = count; left > 0 && *n < most; (*n)++) {
         size_t length = left < RECORD_PLAINTEXT ? left : RECORD_PLAINTEXT;
-        bodies[*n] = (struct iovec){ cipher + (size_t)*n * FULL_RECORD + RECORD_HEADER, length };
+        bodies[*n] = (struct iovec){ w->cipher + (size_t)*n * FULL_RECORD + RECORD_HEADER, length };
         left -= length;
     }
     got = preadv64(in, bodies, *n, offset);
@@ -37,14 +39,15 @@ static ssize_t send_file(struct writing *w, int in, off64_t offset, size_t count
     while (count > 0) {
         if (!fdtable_is(w->fd, w->conn))
             return w->done ? (ssize_t)w->done : -EBADF;
-        struct iovec bodies[SCRATCH_RECORDS];
+        struct iovec bodies[SCRATCH_LARGE_RECORDS];
+        uint8_t last[SCRATCH_LARGE_RECORDS];
         struct iov from, batch;
-        size_t total, before = w->done;
+        size_t before = w->done;
         ssize_t got, put;
         int n, result = writing_push_residue(w, w->done ? w->flags | MSG_DONTWAIT : w->flags);
         if (result < 0)
             return w->done ? (ssize_t)w->done : result;
-        got = load_file(in, offset, count, w->cipher, bodies, &n);
+        got = load_file(w, in, offset, count, bodies, &n);
         if (got <= 0)
             return w->done ? (ssize_t)w->done : got;
         if (w->tx->owed) { /* that byte is out already: count it and read again behind it */
@@ -55,36 +58,19 @@ static ssize_t send_file(struct writing *w, int in, off64_t offset, size_t count
             count--;
             continue;
         }
-        if (record_wants_update(&w->tx->keys) || atomic_load(&w->tx->update_due))
-            writing_update_keys(w);
-        if (!writing_aead(w->conn))
-            return w->done ? (ssize_t)w->done : -ENOBUFS;
-        from = iov_of(bodies, (size_t)n);
-        w->seq = w->tx->keys.seq;
         /* In place: remember the last byte of each record before it becomes ciphertext. */
-        uint8_t last[SCRATCH_RECORDS];
-        struct iovec lasts[SCRATCH_RECORDS];
-        for (int i = 0; i < n; i++) {
+        for (int i = 0; i < n; i++)
             last[i] = bodies[i].iov_len ? ((uint8_t *)bodies[i].iov_base)[bodies[i].iov_len - 1] : 0;
-            lasts[i] = (struct iovec){ &last[i], 1 };
-        }
-        total = writing_seal(w, &from, &w->plain);
-        if (total == 0) {
-            w->tx->keys.seq = w->seq;
-            return w->done ? (ssize_t)w->done : -ENOBUFS;
-        }
-        put = writing_send(w, w->cipher, total, w->flags);
-        if (put < 0) {
-            w->tx->keys.seq = w->seq;
+        from = batch = iov_of(bodies, (size_t)n);
+        put = writing_send_batch(w, &from);
+        if (put < 0)
             return w->done ? (ssize_t)w->done : put;
-        }
-        if ((size_t)put == total) {
+        if ((size_t)put == w->total) {
             w->done += w->plain;
         } else {
-            batch = iov_of(bodies, (size_t)n);
             result = writing_commit(w, (size_t)put, &batch);
             if (w->tx->owed)
-                w->tx->owed_byte = *(uint8_t *)lasts[(size_t)put / FULL_RECORD].iov_base;
+                w->tx->owed_byte = last[(size_t)put / FULL_RECORD];
             if (result < 0 || w->done > 0)
                 return w->done ? (ssize_t)w->done : result;
         }
@@ -124,7 +110,8 @@ ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size
         if (w.tx->error || w.tx->closed || count == 0) {
             put = w.tx->error ? -w.tx->error : writing_send(&w, "", 0, 0);
         } else {
-            scratch = scratch_take();
+            w.records = (count + RECORD_PLAINTEXT - 1) / RECORD_PLAINTEXT;
+            scratch = scratch_take_for(&w.records);
             w.cipher = scratch;
             put = scratch ? send_file(&w, in, at, count) : -ENOBUFS;
         }

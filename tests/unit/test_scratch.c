@@ -1,0 +1,97 @@
+/* Scratch buffers: how much room, where it begins, and that the few large ones come back. */
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/scratch.h"
+#include "check.h"
+
+enum { HEADER = 5, FULL = 16384 + 22, MOST = 64 };
+
+/* What a file's page is copied to: on some processors slow in the first bytes of a page. */
+static bool body_is_well_placed(const uint8_t *scratch)
+{
+    uintptr_t body = (uintptr_t)scratch + HEADER;
+    return body % 64 == 0 && body % 4096 != 0;
+}
+
+static void a_body_begins_in_the_right_place(void)
+{
+    size_t records = SCRATCH_LARGE_RECORDS;
+    uint8_t *small = scratch_take(), *large = scratch_take_for(&records);
+    CU_ASSERT_TRUE(body_is_well_placed(small));
+    CU_ASSERT_TRUE(body_is_well_placed(large));
+    scratch_give(large);
+    scratch_give(small);
+}
+
+static void there_is_the_room_that_is_said(void)
+{
+    for (size_t wanted = 1; wanted < 100; wanted += 3) {
+        size_t records = wanted;
+        uint8_t *scratch = scratch_take_for(&records);
+        CU_ASSERT_EQUAL(records, wanted > SCRATCH_RECORDS ? SCRATCH_LARGE_RECORDS : SCRATCH_RECORDS);
+        memset(scratch, 1, records * FULL);
+        scratch_give(scratch);
+    }
+}
+
+/* Each of them another one, the small ones too. */
+static void many_at_once(void)
+{
+    uint8_t *taken[MOST];
+    size_t larges = 0, again = 0;
+    for (size_t i = 0; i < MOST; i++) {
+        size_t records = SCRATCH_LARGE_RECORDS;
+        taken[i] = scratch_take_for(&records);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(taken[i]);
+        memset(taken[i], (int)i, records * FULL);
+        larges += records == SCRATCH_LARGE_RECORDS;
+    }
+    for (size_t i = 0; i < MOST; i++)
+        CU_ASSERT_EQUAL(taken[i][SCRATCH_SIZE - 2], i);
+    CU_ASSERT_TRUE(larges > 0 && larges < MOST); /* a process does not keep one for each thread */
+    for (size_t i = 0; i < MOST; i++)
+        scratch_give(taken[i]);
+    for (size_t i = 0; i < MOST; i++) {
+        size_t records = SCRATCH_LARGE_RECORDS;
+        taken[i] = scratch_take_for(&records);
+        again += records == SCRATCH_LARGE_RECORDS;
+    }
+    CU_ASSERT_EQUAL(again, larges);
+    for (size_t i = 0; i < MOST; i++)
+        scratch_give(taken[i]);
+}
+
+static void *thread(void *seen)
+{
+    uint8_t *scratch = scratch_take();
+    *(uint8_t **)seen = scratch;
+    memset(scratch, 1, SCRATCH_SIZE);
+    scratch_give(scratch);
+    return NULL;
+}
+
+static void a_thread_has_its_own(void)
+{
+    uint8_t *mine = scratch_take(), *theirs = mine;
+    pthread_t id;
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&id, NULL, thread, &theirs), 0);
+    pthread_join(id, NULL);
+    CU_ASSERT_PTR_NOT_EQUAL(mine, theirs);
+    scratch_give(mine);
+    CU_ASSERT_PTR_EQUAL(scratch_take(), mine);
+    scratch_give(mine);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        { "the body of a first record begins in the right place", a_body_begins_in_the_right_place },
+        { "there is as much room as is said", there_is_the_room_that_is_said },
+        { "many at once, and again", many_at_once },
+        { "a thread has its own", a_thread_has_its_own },
+        CU_TEST_INFO_NULL,
+    };
+    return check_run("scratch buffers", tests);
+}
