@@ -202,20 +202,15 @@ int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 
 /* ---- shutdown ---- */
 
+/* Said to the peer once it is known. */
 static int shut_pending(struct conn *conn, int fd, int how)
 {
     bool ended;
-    if (how == SHUT_RD)
+    if (how < SHUT_RD || how > SHUT_RDWR || !conn->pending || conn_state(conn) == CONN_CONNECTING)
+        return libc.shutdown(fd, how);
+    if (entry_establish(conn, fd, MSG_DONTWAIT, how != SHUT_RD, &ended) == -EAGAIN && pending_shut(conn, how))
         return 0;
-    if (how == SHUT_WR && conn->pending) { /* said to the peer once it is known */
-        if (entry_establish(conn, fd, 0, true, &ended) != 0 && conn_is_pending(conn) && conn->pending) {
-            conn->pending->shut_write = true;
-            return 0;
-        }
-        if (conn_state(conn) == CONN_OPEN)
-            return hook_shutdown(fd, how);
-    }
-    return libc.shutdown(fd, how);
+    return conn_state(conn) == CONN_OPEN ? hook_shutdown(fd, how) : libc.shutdown(fd, how);
 }
 
 int hook_shutdown(int fd, int how)

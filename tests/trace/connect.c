@@ -249,6 +249,27 @@ void script_connect_to_own_listener_epoll(struct side *s)
     say_recv(end, 100, 0);
 }
 
+/* Both ends in one set, told by edges: they are writable together. */
+void script_connect_to_own_listener_edges(struct side *s)
+{
+    struct sockaddr_in own;
+    int listener = listen_on(&own, 4), fd = tcp_socket(SOCK_NONBLOCK), end, ep;
+    if (!s->client)
+        return;
+    say_connect(fd, &own);
+    end = accept(listener, NULL, NULL);
+    ep = set_of(fd, EPOLLIN | EPOLLOUT | EPOLLET, 1);
+    say_epoll_ctl(ep, EPOLL_CTL_ADD, end, EPOLLIN | EPOLLOUT | EPOLLET, 2);
+    say_epoll(ep, SOON);
+    say_epoll(ep, NOTHING);
+    say_send(fd, "there", 0);
+    say_send(end, "and back", 0);
+    say_epoll(ep, SOON);
+    say_recv(fd, 100, 0);
+    say_recv(end, 100, 0);
+    say_epoll(ep, NOTHING);
+}
+
 /* An IPv6 socket that speaks IPv4. */
 void script_connect_v4_mapped(struct side *s)
 {

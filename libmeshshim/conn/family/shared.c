@@ -126,6 +126,11 @@ bool shared_is_held_by_several(const struct shared *shared)
     return n > 1;
 }
 
+bool shared_is_elsewhere(const struct shared *shared)
+{
+    return shared->crowded || shared->in_flight || shared_is_held_by_several(shared);
+}
+
 bool shared_is_held(const struct shared *shared, int slot)
 {
     return slot >= 0 && (shared->holder[slot / 64] & bit_of(slot));

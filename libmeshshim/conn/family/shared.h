@@ -119,6 +119,8 @@ void shared_add_by_fd(int fd, int slot);
 void shared_add(struct shared *shared, int slot);
 bool shared_is_held(const struct shared *shared, int slot);
 bool shared_is_held_by_several(const struct shared *shared);
+/* Has, or may another process have it, now or when a message arrives? */
+bool shared_is_elsewhere(const struct shared *shared);
 void shared_remove(struct shared *shared, int slot);
 /* Whatever `slot` still holds; what nobody else does is freed. */
 void shared_bury(int slot);

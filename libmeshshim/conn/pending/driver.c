@@ -9,8 +9,10 @@
 #include "base/banned.h"
 #include "base/clock.h"
 #include "base/libc.h"
+#include "base/process.h"
 #include "base/quiet.h"
 #include "base/thread.h"
+#include "conn/fdtable.h"
 #include "conn/ownfd.h"
 #include "conn/pending/pending_parts.h"
 #include "conn/pending/readiness.h"
@@ -19,7 +21,8 @@ enum {
     MOST = 64,
     PATIENCE_MS = 20, /* the program's own waits come first */
     LINGER_MS = 2000, /* the thread stays a little for the next */
-    ORPHANS = 16
+    PARTING_MS = 200, /* what the process' end waits for peers that are slow to prove themselves */
+    ORPHANS = 64
 };
 
 /* Closed by the program; `fd` is ours. */
@@ -50,13 +53,19 @@ static void end_orphan(struct orphan *orphan)
     orphan->conn = NULL;
 }
 
+/* (One that turned out to be plain text leads nowhere any more, and the object may be another's.) */
+static bool is_settled(const struct orphan *orphan)
+{
+    return !fdtable_is(orphan->fd, orphan->conn) || !conn_is_pending(orphan->conn);
+}
+
 static void end_orphans(bool all)
 {
     struct quiet quiet;
     quiet_begin(&quiet);
     if (lock_take(&orphans_lock) != LOCK_MINE) {
         for (int i = 0; i < ORPHANS; i++)
-            if (orphans[i].conn && (all || !conn_is_pending(orphans[i].conn)))
+            if (orphans[i].conn && (all || is_settled(&orphans[i])))
                 end_orphan(&orphans[i]);
         lock_release(&orphans_lock);
     }
@@ -134,24 +143,77 @@ static bool adopt(struct conn *conn, int fd, struct orphan *orphan)
     return true;
 }
 
+/*
+ * Is the handshake this process' to complete? Where another one has the connection too, only if it was begun here. TCP must be up: before
+ * that nobody has seen anything of it.
+ */
+static bool is_ours(const struct conn *conn)
+{
+    const struct pending *p = conn->pending;
+    pid_t shaker;
+    if (!p || conn_state(conn) == CONN_CONNECTING || !conn_is_pending(conn))
+        return false;
+    if (pending_is_owed(p))
+        return true;
+    shaker = atomic_load(&conn->shared->shaker);
+    return shaker == process_id() || (shaker == 0 && !p->inherited && !shared_is_elsewhere(conn->shared));
+}
+
+static bool keep(struct conn *conn, int fd)
+{
+    bool kept = false;
+    if (conn_state(conn) == CONN_CONNECTING && conn->pending && !conn->pending->inherited)
+        steps_take(conn); /* TCP may be up by now */
+    if (!is_ours(conn) || !pending_owe(conn->pending) || lock_take(&orphans_lock) == LOCK_MINE)
+        return false;
+    for (int i = 0; i < ORPHANS && !kept; i++)
+        kept = !orphans[i].conn && adopt(conn, fd, &orphans[i]);
+    lock_release(&orphans_lock);
+    return kept;
+}
+
 void driver_keep(struct conn *conn, int fd)
 {
     struct quiet quiet;
-    bool kept = false;
+    bool kept;
     if (!conn_is_pending(conn) || atomic_load(&conn->fds) != 1 || !steps_enter(conn, &quiet))
         return;
-    if (conn->pending && pending_is_owed(conn->pending) && lock_take(&orphans_lock) != LOCK_MINE) {
-        for (int i = 0; i < ORPHANS && !kept; i++)
-            kept = !orphans[i].conn && adopt(conn, fd, &orphans[i]);
-        lock_release(&orphans_lock);
-    }
+    kept = keep(conn, fd);
     steps_leave(conn, &quiet);
+    if (kept)
+        pending_wants_to_speak(conn); /* where it may be plain text, it is not waited for long */
+}
+
+/* One step of all that the process' end waits for. How many there are. */
+static int drive_parting(struct pollfd *fds)
+{
+    struct conn *all[MOST];
+    int listed = pending_list(all, MOST), n = 0;
+    for (int i = 0; i < listed; i++) {
+        struct quiet quiet;
+        if (!steps_enter_now(all[i], &quiet))
+            continue;
+        if (is_ours(all[i]) && steps_take(all[i]) == PENDING_WAITS)
+            fds[n++] = (struct pollfd){ atomic_load(&all[i]->fd), pending_wants(all[i]), 0 };
+        steps_leave(all[i], &quiet);
+    }
+    return n;
+}
+
+static void part(void)
+{
+    struct pollfd fds[MOST];
+    int64_t until = clock_ms() + PARTING_MS, left;
+    int n;
+    while ((n = drive_parting(fds)) > 0 && (left = until - clock_ms()) > 0)
+        libc.poll(fds, (nfds_t)n, (int)left);
 }
 
 void driver_finish(void)
 {
     while (drive() > 0) /* each has a deadline */
         wait_for_progress();
+    part();
     end_orphans(true);
 }
 

@@ -54,8 +54,8 @@ struct pending {
     bool inherited; /* by fork: the parent has it in hand, until this process does something with it itself */
     /* To be brought to an end by this process, whatever the program does: early bytes, or it was sent to another process. */
     _Atomic bool owed;
-    bool is_self;    /* the listener is this very process: no grace */
-    bool shut_write; /* the program has shut writing down: done after the handshake */
+    bool is_self;               /* the listener is this very process: no grace */
+    bool shut_read, shut_write; /* the program has shut it down: done after the handshake */
     int64_t deadline_ms, grace_ms;
     int64_t
         look_ms; /* another process makes the handshake: when to look whether it is done; 0: nobody asks */
@@ -103,6 +103,8 @@ int pending_wait_for(struct conn *conn, int fd, int64_t ms);
 void pending_leave(struct conn *conn, int fd);
 /* A message is about to carry it to another process: this one goes on with a handshake that has begun, and the other has the keys then. */
 void pending_send(struct conn *conn);
+/* The program shuts down a direction (SHUT_RD, …), or both, once the handshake is done. False: it is by now. */
+bool pending_shut(struct conn *conn, int how);
 /* The program gives it up. */
 void pending_abandon(struct conn *conn);
 /* Ends what is overdue; the next deadline in milliseconds of the monotonic clock, 0: none. */
@@ -119,6 +121,8 @@ bool pending_is_writable(const struct conn *conn);
 enum { PENDING_SLEEP_MS = 100 };
 /* Drives every pending connection that no other thread is driving. */
 void pending_drive_others(struct conn *except);
+/* Of those only the ones that were made to a listener of this very process. False: there is none. */
+bool pending_drive_selves(void);
 /* Events of poll(2) that the next step waits for, 0: only time. */
 short pending_wants(const struct conn *conn);
 /* Fails it, from any state: counts, logs, tells waiters. The steps lock is held. */

@@ -127,7 +127,7 @@ static int real_epoll_wait(int epfd, struct epoll_event *events, int max, const 
 }
 
 /* Takes our own events out, drives what they stand for. Returns how many of the program's are left. */
-static int sift(struct epoll_event *events, int n)
+static int sift(struct epoll_event *events, int n, int *driven)
 {
     int kept = 0;
     for (int i = 0; i < n; i++) {
@@ -143,10 +143,46 @@ static int sift(struct epoll_event *events, int n)
             continue;
         }
         conn = conn_at(index);
-        if (conn && conn_is_pending(conn))
+        if (conn && conn_is_pending(conn)) {
             pending_drive(conn);
+            ++*driven;
+        }
     }
     return kept;
+}
+
+/* `more` events behind `n`: what one descriptor has twice becomes one. */
+static int merge(struct epoll_event *events, int n, int more)
+{
+    for (int i = n, end = n + more; i < end; i++) {
+        int at = 0;
+        while (at < n && events[at].data.u64 != events[i].data.u64)
+            at++;
+        if (at < n)
+            events[at].events |= events[i].events;
+        else
+            events[n++] = events[i];
+    }
+    return n;
+}
+
+/*
+ * Both ends of a connection may be in this very set: what one was sent just now the other can answer, and on plain TCP they would
+ * be ready together.
+ */
+static int sift_both_ends(int epfd, struct epoll_event *events, int max, int n)
+{
+    enum { ROUNDS = 4 }; /* of a handshake, and one to see it done */
+    int driven = 0, more;
+    n = sift(events, n, &driven);
+    for (int round = 0; round < ROUNDS && driven && n < max; round++) {
+        if ((!pending_drive_selves() && round == 0) ||
+            (more = libc.epoll_wait(epfd, events + n, max - n, 0)) <= 0)
+            break;
+        driven = 0;
+        n = merge(events, n, sift(events + n, more, &driven));
+    }
+    return n;
 }
 
 static bool any_cookie(const struct epoll_event *events, int n)
@@ -168,7 +204,7 @@ int readiness_epoll_on(int epfd, struct epoll_event *events, int max, int n, con
     saved = errno;
     deadline = deadline_of(timeout);
     for (;;) {
-        n = sift(events, n);
+        n = sift_both_ends(epfd, events, max, n);
         if (n > 0) {
             errno = saved;
             return n;

@@ -107,6 +107,17 @@ void settle_count(struct conn *conn, bool is_own)
         stats_connection_opened(series);
 }
 
+static void shut_down(struct conn *conn, bool read, bool write)
+{
+    int fd = atomic_load(&conn->fd);
+    if (read)
+        stream_end_reading(conn);
+    if (write)
+        stream_finish(conn, fd);
+    if (read || write)
+        libc.shutdown(fd, !read ? SHUT_WR : write ? SHUT_RDWR : SHUT_RD);
+}
+
 /* The keys are in shared memory: whoever has the description may use it from here on. */
 static void open_up(struct conn *conn, bool is_own)
 {
@@ -119,10 +130,7 @@ static void open_up(struct conn *conn, bool is_own)
     if (p->early_length)
         stream_send_early(conn, atomic_load(&conn->fd), p->early, p->early_length);
     atomic_store_explicit(&conn->state, CONN_OPEN, memory_order_release);
-    if (p->shut_write) {
-        stream_finish(conn, atomic_load(&conn->fd));
-        libc.shutdown(atomic_load(&conn->fd), SHUT_WR);
-    }
+    shut_down(conn, p->shut_read, p->shut_write);
     readiness_show(conn);
     pending_discard(p);
 }

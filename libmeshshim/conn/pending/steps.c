@@ -223,17 +223,39 @@ enum pending_result pending_drive(struct conn *conn)
     return result;
 }
 
+/* Not where another thread is at it, or sleeps on it. */
+static void drive_idle(struct conn *conn)
+{
+    struct quiet quiet;
+    if (!steps_enter_now(conn, &quiet))
+        return;
+    if (conn_is_pending(conn) && !atomic_load(&conn->sleepers) && !settle_adopt(conn))
+        steps_take(conn);
+    steps_leave(conn, &quiet);
+}
+
+enum { MOST = 64 };
+
 void pending_drive_others(struct conn *except)
 {
-    enum { MOST = 64 };
     struct conn *all[MOST];
     int n = pending_list(all, MOST);
+    for (int i = 0; i < n; i++)
+        if (all[i] != except)
+            drive_idle(all[i]);
+}
+
+bool pending_drive_selves(void)
+{
+    struct conn *all[MOST];
+    int n = pending_list(all, MOST);
+    bool any = false;
     for (int i = 0; i < n; i++) {
-        struct quiet quiet;
-        if (all[i] == except || !steps_enter_now(all[i], &quiet))
+        const struct pending *p = all[i]->pending;
+        if (!p || !p->is_self)
             continue;
-        if (conn_is_pending(all[i]) && !atomic_load(&all[i]->sleepers) && !settle_adopt(all[i]))
-            steps_take(all[i]);
-        steps_leave(all[i], &quiet);
+        drive_idle(all[i]);
+        any = true;
     }
+    return any;
 }
