@@ -34,6 +34,8 @@ ifeq ($(OPENSSL),static)
 SSL_LIBS := -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic
 # Functions of OpenSSL that its handshake finds ours in place of: see __wrap_ in libmeshshim/tls.
 SSL_LIBS += -Wl,--wrap=d2i_X509 -Wl,--wrap=ssl_log_secret
+# Nobody else's, and so free to get its memory where we like.
+CPPFLAGS += -DMESHSHIM_OWN_OPENSSL
 else
 SSL_LIBS := -lssl -lcrypto
 endif

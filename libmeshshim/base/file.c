@@ -8,11 +8,25 @@
 #include "base/banned.h"
 #include "base/libc.h"
 
-static int read_all(int fd, size_t most, char *data, size_t *length)
+/*
+ * Grows as it goes: what the kernel makes up (/proc) has no size before it is read. No more than that, for freeing a large piece changes how the
+ * program's own memory is managed from then on (mallopt's M_MMAP_THRESHOLD).
+ */
+static int read_all(int fd, size_t most, char **data, size_t *length)
 {
+    size_t room = 0;
     *length = 0;
     for (;;) {
-        ssize_t n = libc.read(fd, data + *length, most + 1 - *length);
+        ssize_t n;
+        if (room < *length + 2) { /* one byte more than there may be, and a NUL */
+            char *larger;
+            room = room == 0 ? 4096 : 2 * room;
+            larger = realloc(*data, room);
+            if (!larger)
+                return ENOMEM;
+            *data = larger;
+        }
+        n = libc.read(fd, *data + *length, room - 1 - *length);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -28,13 +42,12 @@ static int read_all(int fd, size_t most, char *data, size_t *length)
 int file_read(const char *path, size_t most, char **data, size_t *length)
 {
     int fd = libc.open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
-    char *all, *fitted;
+    char *all = NULL, *fitted;
     int error;
 
     if (fd < 0)
         return errno;
-    all = malloc(most + 2);
-    error = all ? read_all(fd, most, all, length) : ENOMEM;
+    error = read_all(fd, most, &all, length);
     libc.close(fd);
     if (error) {
         free(all);

@@ -2,11 +2,13 @@
 #include "tls/openssl.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
 
 #include "base/banned.h"
+#include "base/blocks.h"
 
 enum {
     PRIVATE_ROOM = 32 * 1024,
@@ -16,6 +18,59 @@ enum {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool started;
 
+#if defined(MESHSHIM_OWN_OPENSSL) && !defined(__SANITIZE_ADDRESS__)
+/* ---- memory: the large pieces of a handshake, about 40 KiB, are not of the program's heap ---- */
+
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+static void *allocate(size_t size, const char *file, int line)
+{
+    void *block = size < BLOCKS_LEAST ? NULL : blocks_take(size);
+    (void)file, (void)line;
+    return block ? block : malloc(size);
+}
+
+static void *reallocate(void *old, size_t size, const char *file, int line)
+{
+    size_t had = old ? blocks_size(old) : 0;
+    void *fresh;
+    if (!had && old)
+        return realloc(old, size);
+    if (size <= had)
+        return old;
+    fresh = allocate(size, file, line);
+    if (fresh && had) {
+        memcpy(fresh, old, had);
+        blocks_give(old);
+    }
+    return fresh;
+}
+
+static void release(void *memory, const char *file, int line)
+{
+    (void)file, (void)line;
+    if (blocks_size(memory))
+        blocks_give(memory);
+    else
+        free(memory);
+}
+
+/* Valgrind looks for leaks in the heap alone. */
+static void manage_memory(void)
+{
+    if (!RUNNING_ON_VALGRIND)
+        CRYPTO_set_mem_functions(allocate, reallocate, release);
+}
+#else
+static void manage_memory(void)
+{
+}
+#endif
+
 /*
  * NO_ATEXIT: programs talk in their own exit handlers, after OpenSSL's would have torn everything down.
  * NO_LOAD_CONFIG: the host's openssl.cnf is meant for the host's OpenSSL (engines, FIPS, policy), not for
@@ -23,6 +78,7 @@ static bool started;
  */
 static void start(void)
 {
+    manage_memory();
     /* Private keys as OpenSSL holds them: locked, wiped, not in core files. Where it is full or cannot be had they lie in its heap. */
     CRYPTO_secure_malloc_init(PRIVATE_ROOM, PRIVATE_LEAST);
     started = OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1;
