@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/banned.h"
+#include "base/libc.h"
 #include "conn/fdtable.h"
 #include "conn/pending/pending_parts.h"
 #include "conn/stream/side.h"
@@ -126,6 +127,25 @@ bool conn_add_fd(struct conn *conn, int fd)
     atomic_fetch_sub(&conn->fds, 1);
     atomic_fetch_sub(&conn->entries, 1);
     return false;
+}
+
+/*
+ * For those that no object is left for: what has come must not be read as if it had been opened. It has an entry too many, so it is never
+ * settled and recycled.
+ */
+static struct conn nowhere = { .state = CONN_FAILED, .error = ECONNRESET, .fds = 1, .entries = 1, .fd = -1 };
+
+void conn_refuse(int fd, int error)
+{
+    struct conn *conn = conn_new(fd, CONN_FRESH);
+    libc.shutdown(fd, SHUT_RDWR);
+    if (conn) {
+        conn->error = error;
+        atomic_store(&conn->state, CONN_FAILED);
+    } else if (!conn_add_fd(&nowhere, fd)) {
+        libc.connect(fd, &(struct sockaddr){ .sa_family = AF_UNSPEC },
+                     sizeof(struct sockaddr)); /* throws it away */
+    }
 }
 
 /* ---- the end ---- */

@@ -2,6 +2,7 @@
 #include "conn/openfds.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdint.h>
@@ -51,7 +52,7 @@ static bool by_proc(void (*each)(int, void *), void *context)
         }
     }
     libc.close(directory);
-    return true;
+    return n == 0;
 }
 
 /* Without /proc (chroot): those that nearly every program stays below, and those of ours, just beyond the limit. */
@@ -75,12 +76,14 @@ enum openfd_kind openfd_kind(int fd)
     int type = 0, domain = 0, protocol = 0, listens = 0;
     socklen_t length = sizeof type;
     if (libc.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0)
-        return OPENFD_OTHER;
+        return errno == ENOTSOCK || errno == EBADF ? OPENFD_OTHER : OPENFD_TCP;
     if (domain == AF_UNIX)
         return OPENFD_UNIX;
-    if ((domain != AF_INET && domain != AF_INET6) ||
-        libc.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 || type != SOCK_STREAM ||
-        libc.getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) != 0 || protocol != IPPROTO_TCP)
+    if (domain != AF_INET && domain != AF_INET6)
+        return OPENFD_OTHER;
+    if (libc.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type != SOCK_STREAM)
+        return OPENFD_OTHER;
+    if (libc.getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 && protocol != IPPROTO_TCP)
         return OPENFD_OTHER;
     libc.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length);
     return listens ? OPENFD_LISTENER : OPENFD_TCP;

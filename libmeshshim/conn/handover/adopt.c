@@ -86,7 +86,7 @@ static bool adopt_known(int fd, bool in_flight)
     conn = conn_new(fd, CONN_FRESH);
     if (!conn) {
         log_error("out of memory: a connection that came from another process is cut");
-        libc.shutdown(fd, SHUT_RDWR);
+        conn_refuse(fd, ECONNRESET);
         return true;
     }
     conn->shared = shared;
@@ -115,8 +115,9 @@ static bool is_in_table(const char *path, uint16_t port)
     char *text, needle[8];
     size_t length;
     bool found = false;
-    if (file_read(path, 64 << 20, &text, &length) != 0)
-        return false;
+    int error = file_read(path, 64 << 20, &text, &length);
+    if (error) /* without /proc nobody knows; else it is rather refused than left in the clear */
+        return error != ENOENT;
     snprintf(needle, sizeof needle, ":%04X ", port);
     for (char *at = text; (at = strstr(at, needle)) && !found; at++) {
         const char *state = strchr(at + 6, ' ');
@@ -150,14 +151,16 @@ static bool adopt_unknown(int fd)
 {
     struct sockaddr_storage peer;
     socklen_t length = sizeof peer;
-    uint16_t port = accepting_port(fd);
-    struct conn *conn;
-    if (libc.getpeername(fd, (struct sockaddr *)&peer, &length) != 0)
-        return false;
-    if (is_inbound(port)) {
+    int port = accepting_port(fd);
+    if (libc.getpeername(fd, (struct sockaddr *)&peer, &length) != 0) {
+        if (errno == ENOTCONN || errno == EINVAL || errno == ENOTSOCK)
+            return false;
+        port = -1;
+    }
+    if (port < 0 || is_inbound((uint16_t)port)) {
         begin();
         if (accepting_take_port(fd, port) != 0)
-            libc.shutdown(fd, SHUT_RDWR);
+            conn_refuse(fd, EACCES);
         return fdtable_get(fd) != NULL;
     }
     if (mesh_state != MESH_BROKEN && !is_to_meshed_service((const struct sockaddr *)&peer, length))
@@ -165,10 +168,7 @@ static bool adopt_unknown(int fd)
     log_error(
         "a connection to a meshed service was inherited from a process that did not hand its keys over: it "
         "is refused; start both with the library");
-    libc.shutdown(fd, SHUT_RDWR);
-    conn = conn_new(fd, CONN_FRESH);
-    if (conn)
-        fail(conn, EACCES);
+    conn_refuse(fd, EACCES);
     return true;
 }
 

@@ -17,12 +17,12 @@
 #include "conn/pending/selfpair.h"
 #include "tls/identity.h"
 
-uint16_t accepting_port(int fd)
+int accepting_port(int fd)
 {
     struct sockaddr_storage own;
     socklen_t length = sizeof own;
     if (getsockname(fd, (struct sockaddr *)&own, &length) != 0)
-        return 0;
+        return errno == ENOTSOCK || errno == EBADF ? 0 : -1;
     if (own.ss_family == AF_INET)
         return ntohs(((struct sockaddr_in *)&own)->sin_port);
     if (own.ss_family == AF_INET6)
@@ -34,12 +34,13 @@ uint16_t accepting_port(int fd)
 static struct conn *note_listener(int fd)
 {
     struct conn *conn = fdtable_get(fd);
+    int port = accepting_port(fd);
     if (!conn)
         conn = conn_new(fd, CONN_LISTENING);
     if (!conn)
         return NULL;
-    conn->port = accepting_port(fd);
-    conn->exact_listener = true;
+    conn->port = (uint16_t)(port > 0 ? port : 0);
+    conn->exact_listener = port >= 0; /* else it is asked again */
     atomic_store(&conn->state, CONN_LISTENING);
     if (conn->port)
         dial_listening(conn->port, true);
@@ -136,26 +137,26 @@ static int take(struct conn *conn, int fd, uint16_t port, struct snapshot *snaps
     return result;
 }
 
-int accepting_take_port(int fd, uint16_t port)
+int accepting_take_port(int fd, int port)
 {
     struct snapshot *snapshot;
     const struct inbound_policy *policy;
     struct conn *conn;
     int result;
-    if (port == 0)
-        return 0;
+    if (port <= 0)
+        return port;
     if (mesh_state == MESH_BROKEN)
         mesh_mend();
     if (mesh_state == MESH_BROKEN)
         return refuse(conn_new(fd, CONN_FRESH), fd, EACCES);
     snapshot = mesh_snapshot();
-    policy = snapshot ? snapshot_inbound(snapshot, port) : NULL;
+    policy = snapshot ? snapshot_inbound(snapshot, (uint16_t)port) : NULL;
     if (!policy || policy->mtls == MTLS_OFF || selfpair_is(fd)) {
         snapshot_unref(snapshot);
         return policy ? 0 : -1;
     }
     conn = conn_new(fd, CONN_FRESH);
-    result = take(conn, fd, port, snapshot);
+    result = take(conn, fd, (uint16_t)port, snapshot);
     if (result != 0 && conn)
         conn_drop_fd(conn, fd);
     return result;
@@ -171,13 +172,13 @@ static struct conn *known_listener(int listener)
 bool accepting_concerns(int listener)
 {
     struct conn *at = known_listener(listener);
-    return !at || mesh_state == MESH_BROKEN || is_meshed(at->port);
+    return !at || !at->exact_listener || mesh_state == MESH_BROKEN || is_meshed(at->port);
 }
 
 int accepting_take(int listener, int fd)
 {
     struct conn *at = known_listener(listener);
-    return accepting_take_port(fd, at ? at->port : accepting_port(fd));
+    return accepting_take_port(fd, at && at->exact_listener ? at->port : accepting_port(fd));
 }
 
 int accepting_resume(struct conn *conn, int fd)

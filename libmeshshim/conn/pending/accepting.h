@@ -16,11 +16,11 @@ bool accepting_concerns(int listener);
  * out.
  */
 int accepting_take(int listener, int fd);
-/* The same by the local port, of a connection that another program accepted. */
-int accepting_take_port(int fd, uint16_t port);
+/* The same by the local port as accepting_port gives it, of a connection that another program accepted. */
+int accepting_take_port(int fd, int port);
 /* A connection of the family whose handshake is to be made, or is being made by another process. -1 as above. */
 int accepting_resume(struct conn *conn, int fd);
-/* The local port of a TCP socket, 0: none. */
-uint16_t accepting_port(int fd);
+/* The local port of a TCP socket, 0: it is none; -1: the kernel does not say, so it may be one. */
+int accepting_port(int fd);
 
 #endif
