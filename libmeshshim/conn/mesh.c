@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/banned.h"
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/roomy.h"
@@ -19,6 +20,10 @@ struct timespec mesh_loaded;
 
 static char whole_path[PATH_MAX];
 static struct stat seen; /* the file as it was when it was found broken */
+
+/* What cannot be read is read again after so long: it may have been for want of memory or of descriptors, which come back. */
+enum { RETRY_MS = 1000 };
+static int64_t retry_ms;
 static struct lock lock;
 static struct snapshot *current;
 static struct identity *identity; /* of `current`; NULL: not made yet, or refused */
@@ -58,6 +63,7 @@ void mesh_init(void)
     clock_gettime(CLOCK_REALTIME_COARSE, &mesh_loaded);
     current = config_load(path, &problems);
     mesh_state = current ? MESH_ON : MESH_BROKEN;
+    retry_ms = clock_ms() + RETRY_MS;
     if (!current) {
         stat(whole_path, &seen);
         log_each_line(buf_text(&problems));
@@ -91,14 +97,54 @@ static void load_identity(void *reason)
     identity = identity_new(snapshot_workload(current), reason);
 }
 
+/* In force from here on; returns what was, for the caller to drop without the lock. */
+static struct snapshot *install(struct snapshot *fresh)
+{
+    struct snapshot *old = current;
+    current = fresh;
+    forget_identity();
+    mesh_state = MESH_ON;
+    return old;
+}
+
+static bool is_due(void)
+{
+    int64_t now = clock_ms();
+    if (now < retry_ms)
+        return false;
+    retry_ms = now + RETRY_MS;
+    return true;
+}
+
+static void load_quietly(void *loaded)
+{
+    struct snapshot **fresh = loaded;
+    struct buf problems = BUF_INIT;
+    *fresh = config_load(whole_path, &problems);
+    buf_free(&problems);
+}
+
+/* With the lock held: the files anew, of which nothing is said where they are no better than before. */
+static void try_again(void)
+{
+    struct snapshot *fresh = NULL;
+    roomy_call(load_quietly, &fresh);
+    if (fresh)
+        snapshot_unref(install(fresh));
+}
+
 /* With the lock held. An expired certificate is refused here, at each new connection, not only when it was read. */
 static struct identity *usable_identity(struct buf *why)
 {
+    if (!identity && refusal && is_due())
+        try_again();
     if (!identity && !refusal) {
         struct buf reason = BUF_INIT;
         roomy_call(load_identity, &reason);
-        if (!identity)
+        if (!identity) {
             refusal = strdup(buf_text(&reason));
+            retry_ms = clock_ms() + RETRY_MS;
+        }
         buf_free(&reason);
     }
     if (identity && identity_not_after(identity) <= (int64_t)time(NULL)) {
@@ -144,10 +190,7 @@ bool mesh_reload(struct buf *message)
         snapshot_unref(fresh);
         return false;
     }
-    old = current;
-    current = fresh;
-    forget_identity();
-    mesh_state = MESH_ON;
+    old = install(fresh);
     lock_release(&lock);
     snapshot_unref(old);
     buf_printf(message, "%s: loaded\n", path);
@@ -164,6 +207,8 @@ void mesh_mend(void)
         return;
     if (st.st_mtim.tv_sec == seen.st_mtim.tv_sec && st.st_mtim.tv_nsec == seen.st_mtim.tv_nsec &&
         st.st_ino == seen.st_ino && st.st_size == seen.st_size) {
+        if (mesh_state == MESH_BROKEN && is_due())
+            try_again();
         lock_release(&lock);
         return;
     }

@@ -2,7 +2,7 @@
  * The mesh of this process: the configuration in force and the identity made from it.
  *
  * A reload builds a new snapshot and swaps it in; who holds a reference keeps the old one. The identity is made at the first
- * meshed socket, once a snapshot.
+ * meshed socket, once a snapshot; while it cannot be had, the files are read again once a second.
  */
 #ifndef MESHSHIM_MESH_H
 #define MESHSHIM_MESH_H
@@ -37,7 +37,7 @@ struct snapshot *mesh_snapshot(void);
 struct identity *mesh_identity(struct buf *why);
 /* Reads the configuration again. False: the last good one stays; `message` says why, or what was loaded. */
 bool mesh_reload(struct buf *message);
-/* While it is MESH_BROKEN: reads the file again where it has changed since. */
+/* While it is MESH_BROKEN: reads the file again where it has changed since, else once a second. */
 void mesh_mend(void);
 /* The configuration's file, absolute. */
 const char *mesh_config_path(void);
