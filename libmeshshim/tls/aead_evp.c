@@ -1,11 +1,10 @@
 /* The AEADs by OpenSSL's EVP. See aead_engine.h. */
-#include <pthread.h>
-
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
 #include "base/banned.h"
+#include "base/once.h"
 #include "tls/aead_engine.h"
 #include "tls/openssl.h"
 
@@ -20,15 +19,18 @@ static const char *const cipher_names[AEAD_SUITES] = {
     [AEAD_CHACHA20_POLY1305] = "ChaCha20-Poly1305",
 };
 static EVP_CIPHER *ciphers[AEAD_SUITES];
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct once once;
 
 /* A fetch searches the providers by name: dear, so once a process. */
-static void fetch(void)
+static bool fetch(void)
 {
-    if (!openssl_start())
-        return;
-    for (int i = 0; i < AEAD_SUITES; i++)
-        ciphers[i] = EVP_CIPHER_fetch(NULL, cipher_names[i], NULL);
+    bool start = openssl_start(), all = start;
+    for (int i = 0; start && i < AEAD_SUITES; i++) {
+        if (!ciphers[i])
+            ciphers[i] = EVP_CIPHER_fetch(NULL, cipher_names[i], NULL);
+        all = all && ciphers[i];
+    }
+    return all;
 }
 
 static struct evp_aead *of(struct aead *aead)
@@ -46,8 +48,7 @@ static struct aead *evp_create(enum aead_suite suite, const uint8_t *key)
 {
     struct evp_aead *aead;
 
-    pthread_once(&once, fetch);
-    if (!ciphers[suite])
+    if (!once_ready(&once, fetch) && !ciphers[suite])
         return NULL;
     aead = calloc(1, sizeof *aead);
     if (!aead)

@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
 #include <openssl/bio.h>
@@ -12,6 +11,7 @@
 
 #include "base/banned.h"
 #include "base/libc.h"
+#include "base/once.h"
 #include "tls/identity.h"
 #include "tls/record.h"
 
@@ -87,22 +87,25 @@ static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
 
 static BIO_METHOD *method;
 static int app_slot = -1;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct once once;
 
-static void start(void)
+static bool start(void)
 {
-    method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "meshshim socket");
+    if (!method)
+        method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "meshshim socket");
     if (method) {
         BIO_meth_set_read(method, bio_read);
         BIO_meth_set_write(method, bio_write);
         BIO_meth_set_ctrl(method, bio_ctrl);
     }
-    app_slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    if (app_slot < 0)
+        app_slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    return method && app_slot >= 0;
 }
 
 static BIO *make_bio(struct handshake *h)
 {
-    BIO *bio = method ? BIO_new(method) : NULL;
+    BIO *bio = BIO_new(method);
     if (bio) {
         BIO_set_data(bio, h);
         BIO_set_init(bio, 1);
@@ -210,8 +213,7 @@ static bool prepare(struct handshake *h, const struct handshake_terms *terms)
 
 struct handshake *handshake_new(const struct handshake_terms *terms)
 {
-    struct handshake *h = calloc(1, sizeof *h);
-    pthread_once(&once, start);
+    struct handshake *h = once_ready(&once, start) ? calloc(1, sizeof *h) : NULL;
     if (!h)
         return NULL;
     h->identity = identity_ref(terms->identity);

@@ -2,7 +2,6 @@
 #include "tls/keys.h"
 
 #include <endian.h>
-#include <pthread.h>
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -10,11 +9,12 @@
 #include <openssl/params.h>
 
 #include "base/banned.h"
+#include "base/once.h"
 #include "tls/openssl.h"
 
 /* HMACs with the digest chosen but no key yet, copied for each use: fetching by name is what costs. */
 static EVP_MAC_CTX *hmac_sha256, *hmac_sha384;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct once once;
 
 static EVP_MAC_CTX *hmac_of(EVP_MAC *hmac, char *digest)
 {
@@ -29,16 +29,19 @@ static EVP_MAC_CTX *hmac_of(EVP_MAC *hmac, char *digest)
     return NULL;
 }
 
-static void fetch(void)
+static bool fetch(void)
 {
     char sha256[] = "SHA256", sha384[] = "SHA384";
     EVP_MAC *hmac = openssl_start() ? EVP_MAC_fetch(NULL, "HMAC", NULL) : NULL;
 
     if (!hmac)
-        return;
-    hmac_sha256 = hmac_of(hmac, sha256);
-    hmac_sha384 = hmac_of(hmac, sha384);
+        return false;
+    if (!hmac_sha256)
+        hmac_sha256 = hmac_of(hmac, sha256);
+    if (!hmac_sha384)
+        hmac_sha384 = hmac_of(hmac, sha384);
     EVP_MAC_free(hmac);
+    return hmac_sha256 && hmac_sha384;
 }
 
 static size_t hash_length(enum aead_suite suite)
@@ -50,9 +53,10 @@ static EVP_MAC_CTX *hmac_new(enum aead_suite suite)
 {
     const EVP_MAC_CTX *chosen;
 
-    pthread_once(&once, fetch);
+    if (!once_ready(&once, fetch))
+        return NULL;
     chosen = suite == AEAD_AES_256_GCM ? hmac_sha384 : hmac_sha256;
-    return chosen ? EVP_MAC_CTX_dup(chosen) : NULL;
+    return EVP_MAC_CTX_dup(chosen);
 }
 
 /* RFC 8446 §7.1's HkdfLabel and the counter byte of RFC 5869 behind it. */

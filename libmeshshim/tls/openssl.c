@@ -1,7 +1,6 @@
 /* See openssl.h. */
 #include "tls/openssl.h"
 
-#include <pthread.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -9,14 +8,14 @@
 
 #include "base/banned.h"
 #include "base/blocks.h"
+#include "base/once.h"
 
 enum {
     PRIVATE_ROOM = 32 * 1024,
     PRIVATE_LEAST = 32
 }; /* for the numbers of private keys: a few, and those of a reload */
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool started;
+static struct once once;
 
 #if defined(MESHSHIM_OWN_OPENSSL) && !defined(__SANITIZE_ADDRESS__)
 /* ---- memory: the large pieces of a handshake, about 40 KiB, are not of the program's heap ---- */
@@ -76,16 +75,15 @@ static void manage_memory(void)
  * NO_LOAD_CONFIG: the host's openssl.cnf is meant for the host's OpenSSL (engines, FIPS, policy), not for
  * ours.
  */
-static void start(void)
+static bool start(void)
 {
     manage_memory();
     /* Private keys as OpenSSL holds them: locked, wiped, not in core files. Where it is full or cannot be had they lie in its heap. */
     CRYPTO_secure_malloc_init(PRIVATE_ROOM, PRIVATE_LEAST);
-    started = OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1;
+    return OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1;
 }
 
 bool openssl_start(void)
 {
-    pthread_once(&once, start);
-    return started;
+    return once_ready(&once, start);
 }

@@ -1,7 +1,6 @@
 /* See peer.h. */
 #include "tls/peer.h"
 
-#include <pthread.h>
 #include <stdarg.h>
 #include <time.h>
 
@@ -10,6 +9,7 @@
 #include <openssl/evp.h>
 
 #include "base/banned.h"
+#include "base/once.h"
 #include "tls/certificate.h"
 #include "tls/identity.h"
 #include "tls/parsed.h"
@@ -21,20 +21,22 @@
  */
 #define REFUSED X509_V_ERR_PERMITTED_VIOLATION
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct once once;
 static int slot = -1;
 static EVP_MD *sha256;
 
-static void start(void)
+static bool start(void)
 {
-    slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (slot < 0)
+        slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    if (!sha256)
+        sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    return slot >= 0 && sha256;
 }
 
 int peer_slot(void)
 {
-    pthread_once(&once, start);
-    return slot;
+    return once_ready(&once, start) ? slot : -1;
 }
 
 static int refuse(struct peer_check *check, enum stats_failure failure, const char *format, ...)
