@@ -1,6 +1,7 @@
 /* See ownfd.h. */
 #include "conn/ownfd.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
@@ -52,6 +53,24 @@ void ownfd_adopt(int fd)
             break;
         }
     }
+}
+
+int ownfd_make(int (*make)(void))
+{
+    struct rlimit limit, more;
+    struct quiet quiet;
+    int fd = make();
+    if (fd != -EMFILE || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return ownfd_keep(fd);
+    more = limit;
+    more.rlim_cur += OWNFD_MOST;
+    quiet_begin(&quiet);
+    if (more.rlim_cur <= limit.rlim_max && setrlimit(RLIMIT_NOFILE, &more) == 0) {
+        fd = make();
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    quiet_end(&quiet);
+    return ownfd_keep(fd);
 }
 
 int ownfd_keep(int fd)

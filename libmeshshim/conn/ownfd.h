@@ -7,6 +7,11 @@
 /* So many numbers, at most, beyond the program's limit. */
 enum { OWNFD_MOST = 64 };
 
+/*
+ * Makes one by `make`, which gives a descriptor or minus an errno, and keeps it as below. Where the program has used up its numbers, it gets
+ * one beyond the limit, if that may be raised for a moment.
+ */
+int ownfd_make(int (*make)(void));
 /* Moves `fd` out of the program's way and remembers it; returns the new number (or fd itself where there is no room). */
 int ownfd_keep(int fd);
 /* Remembers one that stays where it is. */

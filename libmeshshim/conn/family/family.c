@@ -1,6 +1,7 @@
 /* See family.h. */
 #include "conn/family/family.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -63,29 +64,41 @@ static uint64_t allowed_size(void)
     return limit.rlim_cur / SEGMENT * SEGMENT;
 }
 
-static int new_file(uint64_t wanted)
+static int make_file(void)
 {
-    int made;
-    if (wanted < SEGMENT)
-        return -1;
-    made = (int)libc.syscall(SYS_memfd_create, (long)"meshshim-family", MFD_CLOEXEC | MFD_ALLOW_SEALING, 0, 0,
-                             0, 0);
-    if (made < 0)
-        return -1;
-    if (ftruncate(made, (off_t)wanted) != 0 || libc.fcntl(made, F_ADD_SEALS, SEALS) != 0) {
+    int made = (int)libc.syscall(SYS_memfd_create, (long)"meshshim-family", MFD_CLOEXEC | MFD_ALLOW_SEALING,
+                                 0, 0, 0, 0);
+    if (made >= 0 && (ftruncate(made, (off_t)size) != 0 || libc.fcntl(made, F_ADD_SEALS, SEALS) != 0)) {
+        int error = -errno;
         libc.close(made);
-        return -1;
+        return error;
     }
-    return ownfd_keep(made);
+    return made < 0 ? -errno : made;
+}
+
+/* Not those that may be different at the next try: memory without a file does not go through exec. */
+static bool is_forbidden(int error)
+{
+    enum { SANDBOX = 8 };
+    struct rlimit limit;
+    if (error == EMFILE) /* numbers come free again, unless the program has left itself none */
+        return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < SANDBOX;
+    return error == ENOSYS || error == EPERM || error == EACCES || error == EINVAL;
 }
 
 static bool found(void)
 {
     struct family *fresh;
     size = allowed_size();
-    fd = new_file(size);
-    if (fd < 0)
+    fd = size < SEGMENT ? -EPERM : ownfd_make(make_file);
+    if (fd < 0 && !is_forbidden(-fd)) {
+        fd = -1;
+        return false;
+    }
+    if (fd < 0) {
+        fd = -1;
         size = SEGMENT * 4; /* all of it now: what is mapped after a fork would be another memory */
+    }
     fresh = (void *)map(fd, 0, fd < 0 ? (size_t)size : (size_t)SEGMENT);
     if (!fresh) {
         if (fd >= 0)

@@ -17,7 +17,7 @@
 /* In the upper half of a slot's word; the lower one is a process id. */
 enum slot_state {
     SLOT_FREE,
-    SLOT_UNBORN,  /* of a child that has not run yet: its id as its parent sees it, or 0 */
+    SLOT_UNBORN, /* of a child that has not run yet: its id as its parent sees it, or 0; or of one that could not lock */
     SLOT_SPAWNED, /* of a program that is being started: its parent's id, until that knows the program's */
     SLOT_SHELL,   /* the same, where it will not know */
     SLOT_ALIVE,   /* holds the lock */
@@ -49,10 +49,16 @@ static bool lock_byte(int slot, int type, int command, struct flock *out)
     return family_fd() >= 0 && libc.fcntl(family_fd(), command, (long)out) == 0;
 }
 
-static void hold(int slot, int type)
+static bool hold(int slot, int type)
 {
     struct flock unused;
-    lock_byte(slot, type, F_SETLK, &unused);
+    return lock_byte(slot, type, F_SETLK, &unused);
+}
+
+/* Without the lock (ENOLCK, or there is no file) its process id is what tells that a process lives. */
+static uint64_t held_word(int slot, enum slot_state state)
+{
+    return word(hold(slot, F_WRLCK) ? state : SLOT_UNBORN, getpid());
 }
 
 static bool pid_lives(pid_t pid)
@@ -108,10 +114,8 @@ static int take(enum slot_state state, pid_t pid)
 static int take_and_hold(enum slot_state state)
 {
     int slot = take(SLOT_UNBORN, 0);
-    if (slot >= 0) {
-        hold(slot, F_WRLCK);
-        atomic_store(&family->slot[slot], word(state, getpid()));
-    }
+    if (slot >= 0)
+        atomic_store(&family->slot[slot], held_word(slot, state));
     return slot;
 }
 
@@ -158,18 +162,17 @@ bool slots_retract(int slot)
 
 bool slots_claim(int slot)
 {
-    uint64_t seen;
+    uint64_t seen, alive;
     own = -1;
     full = false;
     if (slot < 0)
         return false;
-    hold(slot, F_WRLCK);
+    alive = held_word(slot, SLOT_ALIVE);
     seen = atomic_load(&family->slot[slot]);
-    if (state_of(seen) != SLOT_UNBORN ||
-        !atomic_compare_exchange_strong(&family->slot[slot], &seen, word(SLOT_ALIVE, getpid()))) {
+    if (state_of(seen) != SLOT_UNBORN || !atomic_compare_exchange_strong(&family->slot[slot], &seen, alive)) {
         seen = atomic_load(&family->slot[slot]); /* the parent may just have written the id */
         if (state_of(seen) != SLOT_UNBORN ||
-            !atomic_compare_exchange_strong(&family->slot[slot], &seen, word(SLOT_ALIVE, getpid()))) {
+            !atomic_compare_exchange_strong(&family->slot[slot], &seen, alive)) {
             hold(slot, F_UNLCK);
             return false;
         }
@@ -181,18 +184,21 @@ bool slots_claim(int slot)
 int slots_leave(bool borrowed)
 {
     int slot = borrowed ? take_and_hold(SLOT_LEAVING) : slots_own();
+    uint64_t alive = word(SLOT_ALIVE, getpid());
     if (slot >= 0 && !borrowed)
-        atomic_store(&family->slot[slot], word(SLOT_LEAVING, getpid()));
+        atomic_compare_exchange_strong(&family->slot[slot], &alive, word(SLOT_LEAVING, getpid()));
     return slot;
 }
 
 void slots_stay(int slot, bool borrowed)
 {
+    uint64_t leaving = word(SLOT_LEAVING, getpid());
     if (slot < 0)
         return;
     if (borrowed)
-        hold(slot, F_UNLCK);
-    atomic_store(&family->slot[slot], borrowed ? word(SLOT_FREE, 0) : word(SLOT_ALIVE, getpid()));
+        slots_release(slot);
+    else
+        atomic_compare_exchange_strong(&family->slot[slot], &leaving, word(SLOT_ALIVE, getpid()));
 }
 
 static int find(uint64_t wanted, int from)
@@ -207,8 +213,7 @@ static bool arrive_as(enum slot_state state, pid_t pid)
 {
     for (int i = -1; (i = find(word(state, pid), i + 1)) >= 0;) {
         uint64_t seen = word(state, pid);
-        hold(i, F_WRLCK);
-        if (atomic_compare_exchange_strong(&family->slot[i], &seen, word(SLOT_ALIVE, getpid()))) {
+        if (atomic_compare_exchange_strong(&family->slot[i], &seen, held_word(i, SLOT_ALIVE))) {
             own = i;
             return true;
         }

@@ -21,12 +21,18 @@ static _Atomic int timer = -1;
 static struct lock timer_lock;
 static int64_t timer_due;
 
+static int make_timer(void)
+{
+    int fd = libc.timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
 static int the_timer(void)
 {
     int none = -1, fd = atomic_load(&timer);
     if (fd >= 0)
         return fd;
-    fd = ownfd_keep(libc.timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+    fd = ownfd_make(make_timer);
     if (fd < 0 || atomic_compare_exchange_strong(&timer, &none, fd))
         return fd;
     ownfd_drop(fd); /* another thread was first */
