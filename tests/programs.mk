@@ -4,7 +4,8 @@ TRACE_OBJ := $(TRACE_SRC:tests/%.c=$(B)/tests/%.o)
 PEERS_BIN := $(B)/tests/peers/badpeer $(B)/tests/peers/victim
 # One file each.
 SMALL_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/apps/programs/*.c) tests/escape/escape.c)
-TEST_PROGRAMS := $(B)/tests/trace/trace $(PEERS_BIN) $(SMALL_BIN)
+FAULTS_BIN := $(B)/tests/faults/subject $(B)/tests/faults/drive $(B)/tests/faults/inject.so
+TEST_PROGRAMS := $(B)/tests/trace/trace $(PEERS_BIN) $(SMALL_BIN) $(FAULTS_BIN)
 # They pass bad pointers and counts on purpose.
 MISUSE := -Wno-nonnull -Wno-stringop-overflow -Wno-stringop-overread -Wno-write-strings -Wno-discarded-qualifiers
 
@@ -27,6 +28,14 @@ $(B)/tests/peers/badpeer: $(patsubst tests/%.c,$(B)/tests/%.o,$(wildcard tests/p
 
 $(B)/tests/peers/victim: $(B)/tests/peers/victim.o
 	$(CC) -o $@ $^ -lpthread
+
+$(B)/tests/faults/subject $(B)/tests/faults/drive: %: %.o
+	$(CC) -o $@ $^
+
+$(B)/tests/faults/inject.o: TEST_DEFINES := -fPIC -fno-builtin -fvisibility=hidden
+
+$(B)/tests/faults/inject.so: $(B)/tests/faults/inject.o
+	$(CC) -shared -o $@ $^ -lgcc_s -ldl
 
 $(SMALL_BIN): %: %.o
 	$(CC) -o $@ $^ -lpthread

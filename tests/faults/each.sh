@@ -1,0 +1,54 @@
+#!/bin/bash
+# Every call of the library to libc and to the allocator is made to fail, one in a run: the program gets an errno or carries on, gets no wrong
+# byte, sends none in the clear, leaves nothing open, and can go on afterwards. FAULTS=whole: all of OpenSSL's allocations, and every errno.
+# timeout: 400
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+case $(basename "$B") in asan | tsan) skip "the sanitizers have an allocator of their own" ;; esac
+here=$top/tests/faults
+MESH_SERVICE_KEYS="handshake_timeout = 2s
+connect_timeout = 2s"
+make_mesh
+sed -i 's/^\[inbound\]$/&\nhandshake_timeout = 2s/' "$work/client.ini" "$work/server.ini"
+
+# ---- none is left out ----
+nm -D --undefined-only "$B/libmeshshim.so" | awk '{ sub(/@.*/, "", $2); print $2 }' | grep -v -e '^_ITM_' -e '^__gmon_start__$' |
+    sort -u >"$work/called"
+{
+    sed -n 's/^CALL([^,]*, \([A-Za-z0-9_]*\),.*/\1/p' "$here/calls.def"
+    grep -v "^ \*" "$here/calls.def" | grep -o "SAFE([A-Za-z0-9_]*)" | sed 's/SAFE(\(.*\))/\1/'
+} | sort -u >"$work/known"
+if diff "$work/called" "$work/known" >"$work/diff"; then
+    ok "faults: calls.def knows the $(wc -l <"$work/called") functions that the library calls"
+else
+    not_ok "faults: calls.def and what the library calls differ"
+    sed 's/^/# /' "$work/diff"
+fi
+
+# ---- one a run ----
+library=$B/libmeshshim.so.unstripped
+[ -e "$library" ] || library=$B/libmeshshim.so
+more=()
+[ "${FAULTS:-}" = whole ] && more=(--whole)
+for side in client server; do
+    "$B/tests/faults/drive" "$work" "$B/tests/faults/subject" "$mesh_preload" "$B/tests/faults/inject.so" --side "$side" --jobs 6 \
+        "${more[@]}" >"$work/lines"
+    status=$?
+    /usr/bin/python3 "$here/places.py" "$library" <"$work/lines" >"$work/told"
+    grep '^#' "$work/told"
+    runs=$(sed -n 's/^# \([0-9]*\) faults, .*/\1/p' "$work/told")
+    if [ "$status" -le 1 ] && [ "${runs:-0}" -gt 300 ] && ! grep -q '^not ok' "$work/told"; then
+        ok "faults: each call of a $side's library fails once"
+    else
+        not_ok "faults: each call of a $side's library fails once"
+        grep '^not ok' "$work/told" | sed 's/^not ok/#/'
+    fi
+done
+
+# ---- and the counters ----
+if "$meshctl" stats -d "$work/run" -o json | grep -q '"active": *[1-9]'; then
+    not_ok "faults: no connection is counted as open when all have ended"
+else
+    ok "faults: no connection is counted as open when all have ended"
+fi
+[ "$failures" -eq 0 ]
