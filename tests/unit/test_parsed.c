@@ -75,7 +75,7 @@ static void *hammer(void *certificate)
     unsigned char *der = der_of(certificate, &length);
     long found = 0;
 
-    while (!over) {
+    while (!over || !found) {
         X509 *one;
         parsed_remember(certificate);
         one = parsed_find(der, (size_t)length);
