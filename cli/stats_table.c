@@ -8,10 +8,10 @@
 #include "base/banned.h"
 
 static const struct column columns[] = {
-    { "NAME", false },     { "DIRECTION", false }, { "SERVICE", false },  { "PEER", false },
-    { "SECURITY", false }, { "CONN", true },       { "ACTIVE", true },    { "FAILED", true },
-    { "SENT", true },      { "RECEIVED", true },   { "HANDSHAKE", true }, { "P50", true },
-    { "P90", true },       { "P99", true },        { "P99.9", true },
+    { "NAME", false },     { "DIRECTION", false }, { "SERVICE", false }, { "PEER", false },
+    { "SECURITY", false }, { "CONN", true },       { "ACTIVE", true },   { "RESUMED", true },
+    { "FAILED", true },    { "SENT", true },       { "RECEIVED", true }, { "HANDSHAKE", true },
+    { "P50", true },       { "P90", true },        { "P99", true },      { "P99.9", true },
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
@@ -119,6 +119,7 @@ static void add_entry(struct grid *grid, const struct json *entry)
     add_labels(grid, entry);
     grid_cell(grid, PLAIN, human_count(json_count(connections, "opened")).text);
     grid_cell(grid, PLAIN, human_count(json_count(connections, "active")).text);
+    grid_cell(grid, PLAIN, human_count(json_count(connections, "resumed")).text);
     grid_cell(grid, failure_count ? RED : PLAIN, human_count(failure_count).text);
     grid_cell(grid, PLAIN, human_bytes(json_count(bytes, "sent")).text);
     grid_cell(grid, PLAIN, human_bytes(json_count(bytes, "received")).text);

@@ -27,6 +27,7 @@
 #include "hook/spawn_actions.h"
 #include "hook/start.h"
 #include "hook/stdio.h"
+#include "tls/sessions.h"
 
 static _Atomic int service;
 static _Atomic bool counting;
@@ -38,6 +39,8 @@ static void start_counting(void)
     if (snapshot && !atomic_exchange(&counting, true)) {
         const struct workload *workload = snapshot_workload(snapshot);
         stats_open(workload->runtime_dir, workload->spiffe_id);
+        if (snapshot_resumes(snapshot))
+            sessions_open(workload->runtime_dir, workload->spiffe_id);
     }
     snapshot_unref(snapshot);
 }

@@ -132,6 +132,7 @@ static void put_inbound(struct json *json, const struct inbound_policy *policy)
     put_identities(&keys, "allow", &policy->allow);
     put_number(&keys, "handshake_timeout_ms", policy->handshake_timeout_ms);
     put_number(&keys, "handshake_grace_ms", policy->handshake_grace_ms);
+    put_flag(&keys, "session_resumption", policy->session_resumption);
     put_flag(&keys, "tolerate_truncation", policy->tolerate_truncation);
     buf_puts(json->out, "}");
 }
@@ -168,6 +169,7 @@ static void put_service(struct json *json, const struct service_record *record)
     put_number(&keys, "connect_retries", service->connect_retries);
     put_number(&keys, "handshake_timeout_ms", service->handshake_timeout_ms);
     put_number(&keys, "handshake_grace_ms", service->handshake_grace_ms);
+    put_flag(&keys, "session_resumption", service->session_resumption);
     put_flag(&keys, "tolerate_truncation", service->tolerate_truncation);
     buf_puts(json->out, "}");
 }

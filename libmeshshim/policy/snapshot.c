@@ -155,6 +155,16 @@ size_t snapshot_inbound_count(const struct snapshot *snapshot)
     return snapshot->port_count;
 }
 
+bool snapshot_resumes(const struct snapshot *snapshot)
+{
+    bool any = snapshot->inbound.session_resumption;
+    for (size_t i = 0; i < snapshot->port_count; i++)
+        any |= snapshot->ports[i].session_resumption;
+    for (size_t i = 0; i < snapshot_service_count(snapshot); i++)
+        any |= snapshot_service(snapshot, i)->session_resumption;
+    return any;
+}
+
 const struct inbound_policy *snapshot_inbound_at(const struct snapshot *snapshot, size_t index)
 {
     return &snapshot->ports[index];

@@ -54,6 +54,7 @@ struct inbound_policy {
     struct identity_list allow;
     int64_t handshake_timeout_ms;
     int64_t handshake_grace_ms;
+    bool session_resumption;
     bool tolerate_truncation;
 };
 
@@ -79,6 +80,7 @@ struct service {
     unsigned connect_retries;
     int64_t handshake_timeout_ms;
     int64_t handshake_grace_ms;
+    bool session_resumption;
     bool tolerate_truncation;
     _Atomic uint32_t next_endpoint; /* round robin's position */
 };
@@ -108,6 +110,9 @@ size_t snapshot_service_count(const struct snapshot *snapshot);
 const struct service *snapshot_service(const struct snapshot *snapshot, size_t index);
 size_t snapshot_inbound_count(const struct snapshot *snapshot); /* without the default */
 const struct inbound_policy *snapshot_inbound_at(const struct snapshot *snapshot, size_t index);
+
+/* Does any service or port resume sessions? */
+bool snapshot_resumes(const struct snapshot *snapshot);
 
 /* Does `spiffe_id` match the list, given the trust domain for "NS/NAME" patterns and for an empty list? */
 bool identity_list_matches(const struct identity_list *list, const char *trust_domain, const char *spiffe_id);

@@ -97,6 +97,7 @@ static void add_to_row(struct stats_row *row, const struct found *found, struct 
         return;
     row->opened += atomic_load(&scratch->opened);
     row->closed += atomic_load(&scratch->closed) + found->source->left[found->index];
+    row->resumed += atomic_load(&scratch->resumed);
     row->active += (uint64_t)found->source->active[found->index];
     for (int i = 0; i < FAILURE_COUNT; i++)
         row->failed[i] += atomic_load(&scratch->failed[i]);

@@ -27,7 +27,7 @@
 #define REGION_PROCESSES 1024
 #define REGION_PAIRS     64
 #define REGION_PAGE      4096
-#define REGION_VERSION   1
+#define REGION_VERSION   2
 
 struct region_header {
     char magic[8];

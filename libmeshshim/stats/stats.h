@@ -35,6 +35,7 @@ enum stats_latency { LATENCY_CONNECT, LATENCY_HANDSHAKE, LATENCY_TURNAROUND, LAT
 /* What the data path touches. Only increments, each one relaxed atomic add. */
 struct counters {
     _Atomic uint64_t opened, closed;
+    _Atomic uint64_t resumed; /* of those opened: without certificates, by an earlier handshake */
     _Atomic uint64_t failed[FAILURE_COUNT];
     _Atomic uint64_t sent, received; /* plaintext bytes */
     struct histogram latency[LATENCY_COUNT];
@@ -74,7 +75,7 @@ struct stats_row {
     char workload[256], service[128], peer[256];
     enum stats_direction direction;
     enum stats_security security;
-    uint64_t opened, closed, active, failed[FAILURE_COUNT], sent, received;
+    uint64_t opened, closed, resumed, active, failed[FAILURE_COUNT], sent, received;
     struct histogram latency[LATENCY_COUNT];
 };
 /* Calls `each` for every series of the directory; the row is valid during the call. Returns 0 or an errno

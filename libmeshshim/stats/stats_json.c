@@ -8,6 +8,7 @@ static void write_connections(struct json_stream *json, const struct stats_row *
     json_begin_object(json, "connections");
     json_add_uint(json, "opened", row->opened);
     json_add_uint(json, "active", row->active);
+    json_add_uint(json, "resumed", row->resumed);
     json_begin_object(json, "failed");
     for (int i = 0; i < FAILURE_COUNT; i++) {
         if (row->failed[i])

@@ -62,17 +62,18 @@ static struct chain *place(struct chain *set, const uint8_t *digest)
     return &set[digest[1] % WAYS];
 }
 
-bool chains_know(struct chains *chains, const uint8_t digest[CHAINS_DIGEST], int64_t now)
+int64_t chains_know(struct chains *chains, const uint8_t digest[CHAINS_DIGEST], int64_t now)
 {
     const struct chain *chain;
-    bool known;
+    int64_t until = 0;
 
     if (!enter(chains))
-        return false;
+        return 0;
     chain = find(chains, digest);
-    known = chain && now >= chain->from && now <= chain->until;
+    if (chain && now >= chain->from && now <= chain->until)
+        until = chain->until;
     leave(chains);
-    return known;
+    return until;
 }
 
 void chains_remember(struct chains *chains, const uint8_t digest[CHAINS_DIGEST], int64_t from, int64_t until)

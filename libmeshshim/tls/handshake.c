@@ -14,6 +14,8 @@
 #include "base/once.h"
 #include "tls/identity.h"
 #include "tls/record.h"
+#include "tls/resumption.h"
+#include "tls/suite.h"
 
 enum { FIRST_BYTES = 16 };
 
@@ -21,6 +23,8 @@ struct handshake {
     SSL *ssl;
     struct identity *identity;
     struct peer_check check;
+    struct resumption resumption;
+    bool resumed;
     struct handshake_fault fault;
     int fd;
     int io_error;               /* errno of the last real call that failed, 0: none */
@@ -166,21 +170,6 @@ int __wrap_ssl_log_secret(SSL *ssl, const char *name, const uint8_t *secret, siz
     return 1;
 }
 
-static bool suite_of(const SSL *ssl, enum aead_suite *suite)
-{
-    static const uint16_t ids[AEAD_SUITES] = {
-        [AEAD_AES_128_GCM] = 0x1301, [AEAD_AES_256_GCM] = 0x1302, [AEAD_CHACHA20_POLY1305] = 0x1303
-    };
-    const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
-    for (int i = 0; cipher && i < AEAD_SUITES; i++) {
-        if (SSL_CIPHER_get_protocol_id(cipher) == ids[i]) {
-            *suite = (enum aead_suite)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 bool handshake_keys(struct handshake *h, struct keys *send, struct keys *receive)
 {
     enum aead_suite suite;
@@ -208,6 +197,9 @@ static bool prepare(struct handshake *h, const struct handshake_terms *terms)
         SSL_set_connect_state(h->ssl);
     if (terms->server_name)
         SSL_set_tlsext_host_name(h->ssl, terms->server_name);
+    if (terms->resumes && !resumption_begin(&h->resumption, h->ssl, h->identity, &h->check,
+                                            terms->is_server ? NULL : terms->destination))
+        return false;
     return SSL_set_ex_data(h->ssl, app_slot, h) && identity_attach(h->ssl, &h->check);
 }
 
@@ -232,6 +224,7 @@ void handshake_free(struct handshake *h)
     if (!h)
         return;
     SSL_free(h->ssl);
+    resumption_end(&h->resumption);
     identity_unref(h->identity);
     explicit_bzero(h->secrets, sizeof h->secrets);
     free(h);
@@ -250,6 +243,11 @@ const struct handshake_fault *handshake_fault(const struct handshake *h)
 const char *handshake_peer_id(const struct handshake *h)
 {
     return h->check.peer_id;
+}
+
+bool handshake_resumed(const struct handshake *h)
+{
+    return h->resumed;
 }
 
 /* ---- failures, as a reason, an errno and a clause ---- */
@@ -378,6 +376,7 @@ enum handshake_status handshake_step(struct handshake *h, int fd)
     ERR_clear_error();
     result = SSL_do_handshake(h->ssl);
     if (result == 1) {
+        h->resumed = resumption_settle(&h->resumption, h->ssl);
         if (h->check.accepted)
             return HANDSHAKE_DONE;
         blame_certificate(

@@ -21,6 +21,8 @@ struct handshake_terms {
     struct identity *identity; /* a reference is taken */
     bool is_server;
     const char *server_name;            /* client: the name that was dialled, for SNI; NULL: none */
+    bool resumes;                       /* an earlier handshake may be resumed, and this one be later */
+    const char *destination;            /* client: the address, by which such a one is remembered */
     const char *trust_domain;           /* borrowed until handshake_free */
     const struct identity_list *wanted; /* likewise; NULL: any of the trust domain */
 };
@@ -46,6 +48,9 @@ const struct handshake_fault *handshake_fault(const struct handshake *handshake)
 /* After HANDSHAKE_DONE: the peer's proven SPIFFE ID, borrowed, and the keys of both directions. False: failed after all. */
 const char *handshake_peer_id(const struct handshake *handshake);
 bool handshake_keys(struct handshake *handshake, struct keys *send, struct keys *receive);
+
+/* It did without certificates: an earlier one had shown them. */
+bool handshake_resumed(const struct handshake *handshake);
 
 /* An alert about the certificate that we presented: the peer does not accept us. */
 bool handshake_alert_refuses_us(uint8_t alert);

@@ -24,6 +24,7 @@ struct identity {
     SSL_CTX *context; /* for both roles: an SSL says which it plays */
     struct peer_judge judge;
     int64_t not_after;
+    uint8_t mark[IDENTITY_MARK];
     char spiffe_id[SPIFFE_ROOM];
 };
 
@@ -53,7 +54,9 @@ static bool set_protocol(SSL_CTX *context)
     SSL_CTX_set_verify_depth(context, 10);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_alpn_select_cb(context, select_alpn, NULL);
-    return SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
+    return SSL_CTX_set_session_id_context(context, (const unsigned char *)IDENTITY_CONTEXT,
+                                          sizeof IDENTITY_CONTEXT - 1) == 1 &&
+           SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
            SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
            SSL_CTX_set_num_tickets(context, 0) == 1 && SSL_CTX_set_ciphersuites(context, CIPHERSUITES) == 1 &&
            SSL_CTX_set1_groups_list(context, GROUPS) == 1 &&
@@ -71,6 +74,18 @@ static bool set_credentials(SSL_CTX *context, const struct credentials *c)
     return true;
 }
 
+static bool set_mark(struct identity *identity, const struct workload *workload)
+{
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    bool ok = md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
+              EVP_DigestUpdate(md, workload->certificate.text, workload->certificate.length) == 1 &&
+              EVP_DigestUpdate(md, "", 1) == 1 && /* no PEM text has a NUL */
+              EVP_DigestUpdate(md, workload->trust_bundle.text, workload->trust_bundle.length) == 1 &&
+              EVP_DigestFinal_ex(md, identity->mark, NULL) == 1;
+    EVP_MD_CTX_free(md);
+    return ok;
+}
+
 static bool build(struct identity *identity, const struct credentials *c, const struct workload *workload)
 {
     identity->judge.chains = chains_new();
@@ -81,7 +96,8 @@ static bool build(struct identity *identity, const struct credentials *c, const 
     SSL_CTX_set_cert_verify_callback(identity->context, peer_verify, &identity->judge);
     identity->not_after = certificate_not_after(c->leaf);
     memcpy(identity->spiffe_id, c->spiffe_id, sizeof identity->spiffe_id);
-    return set_protocol(identity->context) && set_credentials(identity->context, c);
+    return set_mark(identity, workload) && set_protocol(identity->context) &&
+           set_credentials(identity->context, c);
 }
 
 static struct identity *assemble(const struct credentials *c, const struct workload *workload,
@@ -143,6 +159,11 @@ SSL_CTX *identity_client_context(struct identity *identity)
 SSL_CTX *identity_server_context(struct identity *identity)
 {
     return identity->context;
+}
+
+const uint8_t *identity_mark(const struct identity *identity)
+{
+    return identity->mark;
 }
 
 int64_t identity_not_after(const struct identity *identity)

@@ -30,6 +30,11 @@ void identity_unref(struct identity *identity);
 SSL_CTX *identity_client_context(struct identity *identity);
 SSL_CTX *identity_server_context(struct identity *identity);
 
+/* Sessions are made and resumed in this context (SSL_set_session_id_context); a word to that effect for OpenSSL. */
+#define IDENTITY_CONTEXT "meshshim"
+enum { IDENTITY_MARK = 32 };
+/* Of our own certificates and the trust bundle: what was agreed on with others does not hold with these. */
+const uint8_t *identity_mark(const struct identity *identity);
 /* Seconds since the epoch. */
 int64_t identity_not_after(const struct identity *identity);
 const char *identity_spiffe_id(const struct identity *identity);
@@ -45,9 +50,10 @@ struct peer_check {
     /* the answer */
     bool accepted;
     enum stats_failure
-        failure;       /* FAILURE_CERTIFICATE: not valid; FAILURE_IDENTITY: valid, but somebody else */
-    char peer_id[256]; /* SPIFFE ID of a chain that verified; "" where there is none */
-    char reason[384];  /* where refused: one sentence, who it was and who was expected */
+        failure;         /* FAILURE_CERTIFICATE: not valid; FAILURE_IDENTITY: valid, but somebody else */
+    int64_t valid_until; /* where accepted by its certificates: the end of the first of them to end */
+    char peer_id[256];   /* SPIFFE ID of a chain that verified; "" where there is none */
+    char reason[384];    /* where refused: one sentence, who it was and who was expected */
 };
 int identity_attach(SSL *ssl, struct peer_check *check); /* 1 or 0, as OpenSSL's */
 

@@ -78,7 +78,8 @@ static bool chain_digest(X509_STORE_CTX *store, bool server, uint8_t digest[CHAI
     return ok;
 }
 
-static void remember(struct chains *chains, const uint8_t *digest, X509_STORE_CTX *store)
+/* Until when it is valid. */
+static int64_t remember(struct chains *chains, const uint8_t *digest, X509_STORE_CTX *store)
 {
     STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
     int64_t from = INT64_MIN, until = INT64_MAX;
@@ -89,22 +90,25 @@ static void remember(struct chains *chains, const uint8_t *digest, X509_STORE_CT
         from = start_ > from ? start_ : from;
         until = end < until ? end : until;
     }
-    if (sk_X509_num(chain) > 0)
+    if (sk_X509_num(chain) == 0)
+        return 0;
+    if (digest)
         chains_remember(chains, digest, from, until);
+    return until;
 }
 
 /* X509_verify_cert, or the memory of it. */
-static bool chain_valid(X509_STORE_CTX *store, struct chains *chains, bool server)
+static bool chain_valid(X509_STORE_CTX *store, struct chains *chains, bool server, int64_t *until)
 {
     uint8_t digest[CHAINS_DIGEST];
     bool digested = chain_digest(store, server, digest);
 
-    if (digested && chains_know(chains, digest, (int64_t)time(NULL)))
+    *until = digested ? chains_know(chains, digest, (int64_t)time(NULL)) : 0;
+    if (*until)
         return true;
     if (X509_verify_cert(store) != 1)
         return false;
-    if (digested)
-        remember(chains, digest, store);
+    *until = remember(chains, digested ? digest : NULL, store);
     return true;
 }
 
@@ -185,23 +189,32 @@ static void expected(const struct peer_check *check, char *text, size_t room)
         at += (size_t)snprintf(text + at, room - at, "%s%s", i ? ", " : "", check->wanted->patterns[i]);
 }
 
+bool peer_is_wanted(const struct peer_check *check, const char *peer_id)
+{
+    static const struct identity_list anybody;
+    return spiffe_in_domain(peer_id, check->trust_domain) &&
+           identity_list_matches(check->wanted ? check->wanted : &anybody, check->trust_domain, peer_id);
+}
+
+bool peer_accept(struct peer_check *check, const char *peer_id)
+{
+    char list[256];
+
+    snprintf(check->peer_id, sizeof check->peer_id, "%s", peer_id);
+    check->accepted = peer_is_wanted(check, peer_id);
+    if (check->accepted)
+        return true;
+    expected(check, list, sizeof list);
+    refuse(check, FAILURE_IDENTITY, "the peer presented %s, expected %s", peer_id, list);
+    return false;
+}
+
 /* A valid certificate: is it of one whom we want? */
 static int judge_identity(const char *presented, const char *complaint, struct peer_check *check)
 {
-    static const struct identity_list anybody;
-    const struct identity_list *wanted = check->wanted ? check->wanted : &anybody;
-    char list[256];
-
     if (complaint)
         return refuse(check, FAILURE_IDENTITY, "the peer's certificate %s", complaint);
-    snprintf(check->peer_id, sizeof check->peer_id, "%s", presented);
-    if (spiffe_in_domain(presented, check->trust_domain) &&
-        identity_list_matches(wanted, check->trust_domain, presented)) {
-        check->accepted = true;
-        return 1;
-    }
-    expected(check, list, sizeof list);
-    return refuse(check, FAILURE_IDENTITY, "the peer presented %s, expected %s", presented, list);
+    return peer_accept(check, presented);
 }
 
 static void remember_parsed(X509_STORE_CTX *store)
@@ -218,7 +231,7 @@ static int judge(X509_STORE_CTX *store, const struct peer_judge *by, struct peer
     char presented[SPIFFE_ROOM];
     const char *complaint = certificate_spiffe_id(leaf, presented);
 
-    if (!chain_valid(store, by->chains, check->peer_is_server)) {
+    if (!chain_valid(store, by->chains, check->peer_is_server, &check->valid_until)) {
         if (X509_STORE_CTX_get_error(store) == X509_V_OK) /* it could not even be tried */
             X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
         return explain(store, by, check, presented);

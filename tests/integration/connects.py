@@ -202,19 +202,32 @@ def again(port, other):
         print("OK", exchange(sock)[0].strip())
 
 
+def answer(listener, name):
+    while True:
+        sock, _ = listener.accept()
+        with sock:
+            try:
+                got = b""
+                while chunk := sock.recv(4096):
+                    got += chunk
+                sock.sendall(name.encode() + b" heard " + got)
+            except OSError as error:
+                print("served nobody:", errno.errorcode[error.errno], flush=True)
+
+
 def serve(port, name):
     """Answers everybody with its name and what they said."""
     with socket.create_server(("127.0.0.1", int(port))) as listener:
-        while True:
-            sock, _ = listener.accept()
-            with sock:
-                try:
-                    got = b""
-                    while chunk := sock.recv(4096):
-                        got += chunk
-                    sock.sendall(name.encode() + b" heard " + got)
-                except OSError as error:
-                    print("served nobody:", errno.errorcode[error.errno], flush=True)
+        answer(listener, name)
+
+
+def prefork(port, name):
+    """The same by four processes that share a listener; each says its process id."""
+    with socket.create_server(("127.0.0.1", int(port))) as listener:
+        for _ in range(3):
+            if os.fork() == 0:
+                break
+        answer(listener, "%s %d" % (name, os.getpid()))
 
 
 def full(port):

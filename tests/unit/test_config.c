@@ -30,6 +30,7 @@ static void defaults(void)
     CU_ASSERT_EQUAL(inbound->allow.count, 0);
     CU_ASSERT_EQUAL(inbound->handshake_timeout_ms, 5000);
     CU_ASSERT_EQUAL(inbound->handshake_grace_ms, 50);
+    CU_ASSERT_TRUE(inbound->session_resumption);
     CU_ASSERT_FALSE(inbound->tolerate_truncation);
     CU_ASSERT_STRING_EQUAL(service->name, "a");
     CU_ASSERT_EQUAL(service->port, 0);
@@ -40,17 +41,19 @@ static void defaults(void)
     CU_ASSERT_EQUAL(service->handshake_timeout_ms, 5000);
     CU_ASSERT_EQUAL(service->handshake_grace_ms, 50);
     CU_ASSERT_EQUAL(service->endpoint_count, 0);
+    CU_ASSERT_TRUE(service->session_resumption);
     CU_ASSERT_FALSE(service->tolerate_truncation);
     snapshot_unref(snapshot);
 }
 
 static void every_service_key(void)
 {
-    struct snapshot *snapshot =
-        mesh_good(NAMED "[service pay.v2_x-1]\nhost = a\nport = 65535\nprotocol = http\nmtls = off\n"
-                        "identity = ops/*, spiffe://other.org/x/y\nendpoints = 10.1.0.5:1, [FD00::1]:65535\n"
-                        "load_balancer = ring_hash\nconnect_timeout = 250ms\nconnect_retries = 0\n"
-                        "handshake_timeout = 1m\nhandshake_grace = 0ms\ntolerate_truncation = on\n");
+    struct snapshot *snapshot = mesh_good(
+        NAMED
+        "[service pay.v2_x-1]\nhost = a\nport = 65535\nprotocol = http\nmtls = off\n"
+        "identity = ops/*, spiffe://other.org/x/y\nendpoints = 10.1.0.5:1, [FD00::1]:65535\n"
+        "load_balancer = ring_hash\nconnect_timeout = 250ms\nconnect_retries = 0\n"
+        "handshake_timeout = 1m\nhandshake_grace = 0ms\nsession_resumption = no\ntolerate_truncation = on\n");
     const struct service *service = only_service(snapshot);
 
     CU_ASSERT_STRING_EQUAL(service->name, "pay.v2_x-1");
@@ -70,6 +73,7 @@ static void every_service_key(void)
     CU_ASSERT_EQUAL(service->connect_retries, 0);
     CU_ASSERT_EQUAL(service->handshake_timeout_ms, 60000);
     CU_ASSERT_EQUAL(service->handshake_grace_ms, 0);
+    CU_ASSERT_FALSE(service->session_resumption);
     CU_ASSERT_TRUE(service->tolerate_truncation);
     snapshot_unref(snapshot);
 }
@@ -350,15 +354,16 @@ static void as_json(void)
         "r\",\"unmeshable\":\"refuse\",\"keep_preload\":true},\"inbound\":[{\"port\":null,\"mtls\":"
         "\"strict\","
         "\"protocol\":\"tcp\",\"allow\":[],\"handshake_timeout_ms\":5000,\"handshake_grace_ms\":50,"
-        "\"tolerate_truncation\":false},"
+        "\"session_resumption\":true,\"tolerate_truncation\":false},"
         "{\"port\":80,\"mtls\":\"strict\",\"protocol\":\"tcp\",\"allow\":[\"a/b\",\"*/"
         "c\"],\"handshake_timeout_ms\":5000,"
-        "\"handshake_grace_ms\":50,\"tolerate_truncation\":false}],\"services\":[{\"name\":\"s\",\"host\":["
+        "\"handshake_grace_ms\":50,\"session_resumption\":true,\"tolerate_truncation\":false}],\"services\":["
+        "{\"name\":\"s\",\"host\":["
         "\"h\",\"10.0.0.0/8\"],"
         "\"port\":null,\"protocol\":\"tcp\",\"mtls\":\"strict\",\"identity\":[],\"endpoints\":[\"[::1]:1\"],"
         "\"load_balancer\":\"least_request\",\"connect_timeout_ms\":1000,\"connect_retries\":2,\"handshake_"
         "timeout_ms\":5000,"
-        "\"handshake_grace_ms\":50,\"tolerate_truncation\":false}]}");
+        "\"handshake_grace_ms\":50,\"session_resumption\":true,\"tolerate_truncation\":false}]}");
     buf_free(&json);
     snapshot_unref(snapshot);
 }

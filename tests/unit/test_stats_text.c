@@ -19,6 +19,7 @@ static void json_is_exact(void)
     counters = stats_counters(series);
     stats_connection_opened(series);
     atomic_fetch_add(&counters->sent, 1234);
+    atomic_fetch_add(&counters->resumed, 1);
     atomic_fetch_add(&counters->failed[FAILURE_OWN_IDENTITY], 2);
     histogram_record(&counters->latency[LATENCY_CONNECT], 12345);
     histogram_record(&counters->latency[LATENCY_HANDSHAKE], 1234567);
@@ -26,7 +27,7 @@ static void json_is_exact(void)
     CHECK(strcmp(buf_text(&out),
                  "{\"entries\":[{\"direction\":\"outbound\",\"service\":\"cache\",\"peer\":\"" PEER
                  "\",\"security\":\"mutual_tls\",\"workload\":\"w\\\"\\\\\\n\\u0001\\ufffd\xc3\xa9\","
-                 "\"connections\":{\"opened\":1,\"active\":1,\"failed\":{\"own_identity\":2}},"
+                 "\"connections\":{\"opened\":1,\"active\":1,\"resumed\":1,\"failed\":{\"own_identity\":2}},"
                  "\"bytes\":{\"sent\":1234,\"received\":0},\"latency_us\":{"
                  "\"connect\":{\"count\":1,\"p50\":12.4,\"p90\":12.4,\"p99\":12.4,\"p999\":12.4},"
                  "\"handshake\":{\"count\":1,\"p50\":1237,\"p90\":1237,\"p99\":1237,\"p999\":1237},"

@@ -152,11 +152,15 @@ enum pending_result settle_open(struct conn *conn)
     atomic_store_explicit(&shared->established, 1, memory_order_release);
     {
         int64_t took = clock_ns() - p->shaking_ns, connected = 0;
-        log_debug("%s %s: %s proved to be %s in %lld us", p->inbound ? "inbound" : p->dial.service->name,
-                  p->peer_text, p->inbound ? "the client" : "the server", peer, (long long)(took / 1000));
+        bool resumed = handshake_resumed(p->handshake);
+        log_debug("%s %s: %s proved to be %s in %lld us%s", p->inbound ? "inbound" : p->dial.service->name,
+                  p->peer_text, p->inbound ? "the client" : "the server", peer, (long long)(took / 1000),
+                  resumed ? ", by an earlier handshake" : "");
         if (!p->inbound)
             connected = p->dial.connect_ns;
         open_up(conn, true);
+        if (resumed)
+            atomic_fetch_add_explicit(&conn->counters->resumed, 1, memory_order_relaxed);
         if (connected)
             histogram_record(&conn->counters->latency[LATENCY_CONNECT], (uint64_t)connected);
         histogram_record(&conn->counters->latency[LATENCY_HANDSHAKE], (uint64_t)took);

@@ -115,6 +115,10 @@ static enum pending_result begin_shaking(struct conn *conn)
         .identity = p->identity,
         .is_server = p->inbound != NULL,
         .server_name = p->inbound || !p->dial.name[0] ? NULL : p->dial.name,
+        /* A server that did not take a resumption well is not offered one again. */
+        .resumes = p->inbound ? p->inbound->session_resumption
+                              : p->dial.service->session_resumption && p->dial.attempt <= 1,
+        .destination = p->peer_text,
         .trust_domain = snapshot_workload(p->snapshot)->trust_domain,
         .wanted = p->inbound ? &p->inbound->allow : &p->dial.service->identity,
     };

@@ -1,0 +1,37 @@
+/*
+ * Resuming: a handshake without certificates, by a secret that both ends took from an earlier one.
+ *
+ * Both derive it by the exporter (RFC 8446 §7.5) when that handshake is through, so no ticket is ever sent: nothing is left unread in
+ * a socket that closes. It is used once, as an external PSK with a new (EC)DHE (psk_dhe_ke), and never for early data. Each use is judged
+ * anew by the lists and the trust domain of today; another certificate or bundle of ours finds no session at all.
+ */
+#ifndef MESHSHIM_RESUMPTION_H
+#define MESHSHIM_RESUMPTION_H
+
+#include <openssl/ssl.h>
+
+#include "tls/identity.h"
+#include "tls/sessions.h"
+
+/* Belongs to one handshake; zeroed, it does nothing. */
+struct resumption {
+    struct identity *identity; /* borrowed */
+    struct peer_check *check;  /* borrowed */
+    bool is_server, enabled;
+    bool has;                   /* the session that is offered, or that a client has shown */
+    bool asked;                 /* a client has shown one */
+    uint8_t place[SESSION_KEY]; /* a client's: where it leads */
+    struct session session;
+};
+
+/* Before the handshake. `destination`: of a client, where it leads ("10.0.0.1:80"); NULL: a server. False: out of memory. */
+bool resumption_begin(struct resumption *resumption, SSL *ssl, struct identity *identity,
+                      struct peer_check *check, const char *destination);
+/*
+ * The handshake is through. True: it was resumed, and the check says who it is. Either way both ends keep what they need for the
+ * next one. False and nothing in the check: it was not, and the certificate's judgement counts.
+ */
+bool resumption_settle(struct resumption *resumption, SSL *ssl);
+void resumption_end(struct resumption *resumption);
+
+#endif

@@ -1,0 +1,231 @@
+/* See sessions.h. */
+#include "tls/sessions.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include "base/banned.h"
+#include "tls/sessions_file.h"
+
+/*
+ * A client has as many sessions to one place as it has had connections at a time, so its sets are wide; a server finds one by its
+ * handle.
+ */
+enum {
+    LAYOUT = 1,
+    CLIENT_SETS = 8,
+    CLIENT_WAYS = 64,
+    SERVER_SETS = 128,
+    SERVER_WAYS = 8,
+    CLIENT_ROOM = CLIENT_SETS * CLIENT_WAYS,
+    SERVER_ROOM = SERVER_SETS * SERVER_WAYS,
+    WORDS = SESSION_KEY / 8
+};
+
+/* The state's lower bits; above them it counts, so that a place which has changed meanwhile is not taken for what was there before. */
+enum { EMPTY, BUSY, FULL, STATES = 3, STEP = 4 };
+
+struct entry {
+    _Atomic uint64_t state;
+    _Atomic uint64_t turn; /* the lowest of a set is the oldest */
+    _Atomic int64_t until;
+    _Atomic uint64_t key[WORDS], mark[WORDS];
+    struct session session;
+};
+
+struct table {
+    _Atomic uint64_t turn;
+    struct entry client[CLIENT_ROOM], server[SERVER_ROOM];
+};
+
+struct set {
+    struct entry *entry;
+    unsigned count;
+};
+
+static _Atomic(struct table *) table;
+
+void sessions_open(const char *runtime_dir, const char *owner)
+{
+    struct table *made;
+    if (atomic_load_explicit(&table, memory_order_acquire))
+        return;
+    made = sessions_file_map(runtime_dir, owner, LAYOUT, sizeof *made);
+    if (!made)
+        made = sessions_private_map(sizeof *made);
+    struct table *none = NULL;
+    atomic_compare_exchange_strong(&table, &none, made); /* of two threads, one mapping is left over */
+}
+
+static struct set side_of(struct table *t, enum session_side side)
+{
+    return side == SESSION_CLIENT ? (struct set){ t->client, CLIENT_ROOM }
+                                  : (struct set){ t->server, SERVER_ROOM };
+}
+
+static struct set set_of(struct table *t, const struct session_place *place)
+{
+    uint32_t number;
+    memcpy(&number, place->key, sizeof number);
+    if (place->side == SESSION_CLIENT)
+        return (struct set){ t->client + number % CLIENT_SETS * CLIENT_WAYS, CLIENT_WAYS };
+    return (struct set){ t->server + number % SERVER_SETS * SERVER_WAYS, SERVER_WAYS };
+}
+
+static bool same(const _Atomic uint64_t *words, const uint8_t *bytes)
+{
+    uint64_t different = 0, word;
+    for (int i = 0; i < WORDS; i++) {
+        memcpy(&word, bytes + i * 8, 8);
+        different |= word ^ atomic_load_explicit(&words[i], memory_order_relaxed);
+    }
+    return different == 0;
+}
+
+static void set(_Atomic uint64_t *words, const uint8_t *bytes)
+{
+    uint64_t word;
+    for (int i = 0; i < WORDS; i++) {
+        memcpy(&word, bytes + i * 8, 8);
+        atomic_store_explicit(&words[i], word, memory_order_relaxed);
+    }
+}
+
+/* From the state that was seen: it is as it was, and this thread's until it lets go. */
+static bool claim(struct entry *entry, uint64_t seen)
+{
+    return atomic_compare_exchange_strong_explicit(&entry->state, &seen,
+                                                   (seen & ~(uint64_t)STATES) + STEP + BUSY,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+static void let_go(struct entry *entry, uint64_t state)
+{
+    uint64_t now = atomic_load_explicit(&entry->state, memory_order_relaxed);
+    atomic_store_explicit(&entry->state, (now & ~(uint64_t)STATES) + state, memory_order_release);
+}
+
+static uint64_t state_of(const struct entry *entry)
+{
+    return atomic_load_explicit(&entry->state, memory_order_acquire);
+}
+
+static bool is_over(const struct entry *entry, int64_t now)
+{
+    return atomic_load_explicit(&entry->until, memory_order_relaxed) <= now;
+}
+
+static void clear(struct entry *entry)
+{
+    OPENSSL_cleanse(&entry->session, sizeof entry->session);
+    let_go(entry, EMPTY);
+}
+
+/* Sessions that nobody comes for are wiped by whoever passes. */
+static void sweep(struct set set_, int64_t now)
+{
+    for (unsigned i = 0; i < set_.count; i++) {
+        uint64_t state = state_of(&set_.entry[i]);
+        if ((state & STATES) == FULL && is_over(&set_.entry[i], now) && claim(&set_.entry[i], state))
+            clear(&set_.entry[i]);
+    }
+}
+
+/* An empty place, else the oldest; NULL where others were faster. */
+static struct entry *place_in(struct set set_)
+{
+    struct entry *best = NULL;
+    uint64_t best_state = 0;
+    for (unsigned i = 0; i < set_.count; i++) {
+        struct entry *entry = set_.entry + i;
+        uint64_t state = state_of(entry);
+        if ((state & STATES) == EMPTY && claim(entry, state))
+            return entry;
+        if ((state & STATES) == FULL && (!best || atomic_load(&entry->turn) < atomic_load(&best->turn))) {
+            best = entry;
+            best_state = state;
+        }
+    }
+    return best && claim(best, best_state) ? best : NULL;
+}
+
+void sessions_put(const struct session_place *place, const struct session *session, int64_t now)
+{
+    struct table *t = atomic_load_explicit(&table, memory_order_acquire);
+    struct entry *entry;
+    if (!t || session->until <= now)
+        return;
+    sweep(set_of(t, place), now);
+    entry = place_in(set_of(t, place));
+    if (!entry)
+        return;
+    entry->session = *session;
+    set(entry->key, place->key);
+    set(entry->mark, place->mark);
+    atomic_store_explicit(&entry->until, session->until, memory_order_relaxed);
+    atomic_store_explicit(&entry->turn, atomic_fetch_add(&t->turn, 1), memory_order_relaxed);
+    let_go(entry, FULL);
+}
+
+static bool is_at(const struct entry *entry, uint64_t state, const struct session_place *place)
+{
+    return (state & STATES) == FULL && same(entry->key, place->key) && same(entry->mark, place->mark);
+}
+
+static struct entry *oldest_at(struct set set_, const struct session_place *place, uint64_t *seen)
+{
+    struct entry *best = NULL;
+    for (unsigned i = 0; i < set_.count; i++) {
+        struct entry *entry = set_.entry + i;
+        uint64_t state = state_of(entry);
+        if (is_at(entry, state, place) && (!best || atomic_load(&entry->turn) < atomic_load(&best->turn))) {
+            best = entry;
+            *seen = state;
+        }
+    }
+    return best;
+}
+
+/* Any process of the same user can write here. */
+static bool is_sound(const struct session *session, int64_t now)
+{
+    return session->suite < AEAD_SUITES && session->until > now && session->proven_until >= session->until &&
+           memchr(session->peer, '\0', sizeof session->peer) && session->peer[0];
+}
+
+bool sessions_take(const struct session_place *place, struct session *session, int64_t now)
+{
+    struct table *t = atomic_load_explicit(&table, memory_order_acquire);
+    struct entry *entry;
+    uint64_t seen;
+    if (!t)
+        return false;
+    sweep(set_of(t, place), now);
+    while ((entry = oldest_at(set_of(t, place), place, &seen))) {
+        if (!claim(entry, seen))
+            continue;
+        *session = entry->session;
+        clear(entry);
+        if (is_sound(session, now))
+            return true;
+        OPENSSL_cleanse(session, sizeof *session);
+    }
+    return false;
+}
+
+unsigned sessions_room(enum session_side side)
+{
+    return side == SESSION_CLIENT ? CLIENT_ROOM : SERVER_ROOM;
+}
+
+unsigned sessions_count(enum session_side side, int64_t now)
+{
+    struct table *t = atomic_load_explicit(&table, memory_order_acquire);
+    struct set all = t ? side_of(t, side) : (struct set){ NULL, 0 };
+    unsigned count = 0;
+    for (unsigned i = 0; i < all.count; i++)
+        count += (state_of(&all.entry[i]) & STATES) == FULL && !is_over(&all.entry[i], now);
+    return count;
+}

@@ -1,0 +1,46 @@
+/*
+ * What two ends keep of a handshake to resume it (RFC 8446 §2.2): a handle, a secret, and whom it proved.
+ *
+ * All processes of a workload on this host keep theirs in one table: a file of the runtime directory where that is in memory (tmpfs),
+ * so that a curl finds what the one before it left; else memory that a process shares with its children. A session is taken out by whoever
+ * uses it, once. There is no lock: a place is claimed by compare-and-swap; who dies with one leaves it unusable.
+ */
+#ifndef MESHSHIM_SESSIONS_H
+#define MESHSHIM_SESSIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tls/keys.h"
+
+enum { SESSION_KEY = 32, SESSION_MARK = 32, SESSION_PEER = 256, SESSION_SECONDS = 3600 };
+
+/* Who keeps it: a client by where it leads, a server by the handle. */
+enum session_side { SESSION_CLIENT, SESSION_SERVER };
+
+/* Where to find it: the key, and the mark of the identity (our own certificate and bundle) that it was made with. */
+struct session_place {
+    enum session_side side;
+    uint8_t key[SESSION_KEY], mark[SESSION_MARK];
+};
+
+struct session {
+    uint8_t handle[SESSION_KEY];
+    uint8_t secret[KEYS_SECRET];
+    uint8_t suite;        /* enum aead_suite: of the handshake that it is from */
+    int64_t until;        /* seconds since the epoch: not used from then on */
+    int64_t proven_until; /* when the peer's certificates end, which were shown in the first handshake */
+    char peer[SESSION_PEER];
+};
+
+/* The table of this process, at its first call; `owner` is the workload's SPIFFE ID. */
+void sessions_open(const char *runtime_dir, const char *owner);
+/* Another one may be forgotten, the oldest of its neighbours. */
+void sessions_put(const struct session_place *place, const struct session *session, int64_t now);
+/* The oldest one of the place, which is nobody else's from then on. False: there is none that may still be used. */
+bool sessions_take(const struct session_place *place, struct session *session, int64_t now);
+/* So many can be kept, and are. */
+unsigned sessions_room(enum session_side side);
+unsigned sessions_count(enum session_side side, int64_t now);
+
+#endif
