@@ -30,7 +30,29 @@ drive_load() {
     # shellcheck disable=SC2086 # six numbers; the last is the share that was resumed, which is known of the own client alone
     set -- $line
     [ "$way:$service" != own:resumed ] || awk "BEGIN { exit $6 < 0.9 }" || fail "own TLS resumed only $6 of its connections"
+    [ "$way" != meshed ] || prove_resumed "$service"
     record "$load" "$way" "$1" "$2" "$3" "$4" "$5"
+}
+
+# The client's count of connections, and of those that were resumed.
+client_connections() {
+    "$meshctl" stats --runtime-dir "$work/run" -o json | /usr/bin/python3 -c '
+import json, sys
+ours = [e["connections"] for e in json.load(sys.stdin)["entries"] if e["direction"] == "outbound"]
+print(sum(c["opened"] for c in ours), sum(c["resumed"] for c in ours))'
+}
+
+# prove_resumed SERVICE: of the meshed connections since the last time, nine of ten were resumed, or none.
+opened_before=0 resumed_before=0
+prove_resumed() {
+    local opened resumed share
+    read -r opened resumed <<<"$(client_connections)"
+    share=$(awk "BEGIN { n = $opened - $opened_before; print n ? ($resumed - $resumed_before) / n : 0 }")
+    opened_before=$opened resumed_before=$resumed
+    case $1 in
+    resumed) awk "BEGIN { exit $share < 0.9 }" || fail "meshed: only $share of its connections were resumed" ;;
+    new) [ "$share" = 0 ] || fail "meshed: $share of its connections were resumed, of which none was to be" ;;
+    esac
 }
 
 # What Redis is asked for must be there.
@@ -48,7 +70,7 @@ http_1k_64() { drive_load http_1k_64 "$1" http -c 64 http %p /1k; }
 http_256k() { drive_load http_256k "$1" http -c 16 http %p /256k; }
 http_1m() { drive_load http_1m "$1" http -c 16 http %p /1m; }
 http_rate() { drive_load http_rate "$1" http -c 16 -r "$rate" http %p /1k; }
-new_full() { drive_load new_full "$1" new -c 16 -e http %p /1k; }
+new_full() { client_ini=client-full drive_load new_full "$1" new -c 16 -e http %p /1k; }
 new_resumed() { drive_load new_resumed "$1" resumed -c 16 -e http %p /1k; }
 redis_get() { drive_load redis_get "$1" redis -c 32 get %p; }
 redis_get_16() { drive_load redis_get_16 "$1" redis -c 32 -n 16 get %p; }

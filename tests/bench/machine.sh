@@ -50,6 +50,7 @@ make_identities() {
         cat "$work/$name/cert.pem" "$work/$name/key.pem" >"$work/$name/both.pem"
         write_ini "$name" "$work/$name" "$work/run" >"$work/$name.ini"
     done
+    sed '/^host/a session_resumption = no' "$work/client.ini" >"$work/client-full.ini"
     # For what is not meshed: loaded, configured, and concerned with other ports only.
     write_ini client "$work/client" "$work/run" | sed 's/^mtls *= strict/mtls = off/; s/^host *=.*/&\nport = 1/' >"$work/elsewhere.ini"
     identities_of_others
