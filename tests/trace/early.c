@@ -54,6 +54,28 @@ void script_speak_and_leave_nonblocking(struct side *s)
     meet(s);
 }
 
+/* More than a record, all of it in one call. */
+void script_speak_much_and_leave(struct side *s)
+{
+    enum { MUCH = 100 * 1024 };
+    if (s->client) {
+        int fd = tcp_socket(SOCK_NONBLOCK);
+        char *data = malloc(MUCH);
+        struct stream stream = stream_of(17);
+        stream_make(&stream, data, MUCH);
+        say_connect(fd, &s->address);
+        await(fd, POLLOUT);
+        said("send", send(fd, data, MUCH, 0));
+        say_close(fd);
+        free(data);
+        meet(s);
+    } else {
+        meet(s);
+        recv_stream(accepted(s), 17, MUCH, 8192);
+    }
+    meet(s);
+}
+
 void script_speak_and_exit(struct side *s)
 {
     if (s->client) {

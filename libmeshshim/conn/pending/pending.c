@@ -9,6 +9,7 @@
 
 #include "base/banned.h"
 #include "base/clock.h"
+#include "base/libc.h"
 #include "base/process.h"
 #include "conn/pending/driver.h"
 #include "conn/pending/pending_parts.h"
@@ -252,6 +253,23 @@ static bool speaks_early(const struct pending *p)
     return p->inbound ? p->inbound->mtls == MTLS_STRICT : p->graced;
 }
 
+/*
+ * A record's worth at least, and up to what the kernel would take of a first write: half of the send buffer, whose other half is for its own
+ * book-keeping. All of it must fit when it goes out, in one go.
+ */
+static void make_early_room(struct pending *p)
+{
+    enum { MOST_EARLY = 256 * 1024 };
+    int size = 0;
+    socklen_t length = sizeof size;
+    libc.getsockopt(atomic_load(&p->conn->fd), SOL_SOCKET, SO_SNDBUF, &size, &length);
+    size /= 2;
+    if (size > MOST_EARLY)
+        size = MOST_EARLY;
+    p->early_room = size < RECORD_PLAINTEXT ? RECORD_PLAINTEXT : (uint32_t)size;
+    p->early = malloc(p->early_room);
+}
+
 size_t pending_keep_early(struct conn *conn, struct iov *in)
 {
     struct quiet quiet;
@@ -262,9 +280,9 @@ size_t pending_keep_early(struct conn *conn, struct iov *in)
     p = conn->pending;
     if (p && speaks_early(p) && conn_is_pending(conn) && pending_owe(p)) {
         if (!p->early)
-            p->early = malloc(RECORD_PLAINTEXT);
-        while (p->early && in->left && p->early_length < RECORD_PLAINTEXT) {
-            struct iovec span = iov_span(in, RECORD_PLAINTEXT - p->early_length);
+            make_early_room(p);
+        while (p->early && in->left && p->early_length < p->early_room) {
+            struct iovec span = iov_span(in, p->early_room - p->early_length);
             memcpy(p->early + p->early_length, span.iov_base, span.iov_len);
             p->early_length += (uint32_t)span.iov_len;
             n += span.iov_len;

@@ -61,7 +61,7 @@ struct pending {
         look_ms; /* another process makes the handshake: when to look whether it is done; 0: nobody asks */
     int64_t shaking_ns;
     uint8_t *early; /* what the program has sent: it goes out when the peer has proved itself */
-    uint32_t early_length;
+    uint32_t early_length, early_room;
     char peer_text[64]; /* "10.0.0.1:4711" */
 };
 
@@ -92,7 +92,7 @@ void pending_discard(struct pending *pending);
 void pending_wants_to_speak(struct conn *conn);
 /*
  * Keeps what the program sends before the peer is proved, where it may think that it can: connect has succeeded for it, or it has
- * accepted. Up to one record's worth; driver.h sees that it goes out. The number of bytes kept; 0: not now, or no more room.
+ * accepted. As much as the kernel is sure to take at once, where that is not very much; driver.h sees that it goes out. The number of bytes kept; 0: not now, or no more room.
  */
 size_t pending_keep_early(struct conn *conn, struct iov *in);
 /* The program was told EAGAIN (a send, or something else): from here on it must not be woken for the handshake's own readiness. */

@@ -42,25 +42,37 @@ static bool send_message(struct writing *w, uint8_t type, const uint8_t *body, s
     return (size_t)put == total || writing_keep_residue(w->tx, record + put, total - (size_t)put);
 }
 
+/* The next record of `in`; what the kernel does not take is kept, and nothing can follow that. */
+static bool send_early_record(struct writing *w, uint8_t *record, struct iov *in)
+{
+    size_t n = in->left < RECORD_PLAINTEXT ? in->left : RECORD_PLAINTEXT, total;
+    ssize_t put;
+    if (w->tx->residue_length)
+        return false;
+    total = record_seal(w->conn->tx_aead, &w->tx->keys, RECORD_DATA, in, n, record);
+    put = total ? writing_send(w, record, total, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+    if (put < 0)
+        put = 0;
+    return total && ((size_t)put == total || writing_keep_residue(w->tx, record + put, total - (size_t)put));
+}
+
 void stream_send_early(struct conn *conn, int fd, const uint8_t *data, size_t n)
 {
     struct writing w = { .conn = conn, .fd = fd };
     struct iovec span = { (void *)(uintptr_t)data, n };
     struct iov in = iov_of(&span, 1);
     SCRATCH_GUARD scratch = scratch_take();
-    size_t total;
-    ssize_t put;
+    bool sent;
     if (!scratch || !take_quietly(&w))
         return;
-    total = writing_aead(conn) ? record_seal(conn->tx_aead, &w.tx->keys, RECORD_DATA, &in, n, scratch) : 0;
-    put = total ? writing_send(&w, scratch, total, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
-    if (total == 0 ||
-        ((size_t)(put < 0 ? 0 : put) < total &&
-         !writing_keep_residue(w.tx, scratch + (put < 0 ? 0 : put), total - (size_t)(put < 0 ? 0 : put))))
+    sent = writing_aead(conn);
+    while (sent && in.left)
+        sent = send_early_record(&w, scratch, &in);
+    if (sent)
+        writing_count(conn, (ssize_t)n);
+    else
         w.tx->error =
             ECONNRESET; /* the program was told that they are sent: it must not go on without them */
-    else
-        writing_count(conn, (ssize_t)n);
     lock_release(&w.tx->lock);
 }
 
