@@ -59,6 +59,14 @@ static bool is_settled(const struct orphan *orphan)
     return !fdtable_is(orphan->fd, orphan->conn) || !conn_is_pending(orphan->conn);
 }
 
+static bool has_orphans(void)
+{
+    for (int i = 0; i < ORPHANS; i++)
+        if (__atomic_load_n(&orphans[i].conn, __ATOMIC_ACQUIRE))
+            return true;
+    return false;
+}
+
 static void end_orphans(bool all)
 {
     struct quiet quiet;
@@ -96,6 +104,12 @@ static void wait_for_progress(void)
     libc.poll(fds, (nfds_t)n, PATIENCE_MS);
 }
 
+/* (Another thread may have completed the handshake of an orphan; its end is left to this one.) */
+static bool has_work(void)
+{
+    return pending_has_owed() || has_orphans();
+}
+
 static void *run(void *unused)
 {
     (void)unused;
@@ -104,21 +118,26 @@ static void *run(void *unused)
         while (drive() > 0)
             wait_for_progress();
         sleep_ms(LINGER_MS);
-        if (pending_has_owed())
+        if (has_work())
             continue;
         atomic_store(&running, false);
-        if (!pending_has_owed() || atomic_exchange(&running, true))
+        if (!has_work() || atomic_exchange(&running, true))
             return NULL;
     }
 }
 
-bool driver_start(void)
+void driver_wake(void)
 {
     atomic_fetch_add(&calls, 1);
-    if (atomic_load(&running)) {
+    if (atomic_load(&running))
         libc.syscall(SYS_futex, (long)&calls, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+}
+
+bool driver_start(void)
+{
+    driver_wake();
+    if (atomic_load(&running))
         return true;
-    }
     if (atomic_exchange(&running, true))
         return true;
     if (thread_start(run) == 0)

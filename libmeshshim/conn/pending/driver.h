@@ -13,6 +13,8 @@
 
 /* There is such a connection now. False: there is no thread for it, and nothing must be promised. */
 bool driver_start(void);
+/* One of them is settled: its end need not wait any longer. */
+void driver_wake(void);
 /* The program is about to close `fd`, the last that leads to `conn`. */
 void driver_keep(struct conn *conn, int fd);
 /*

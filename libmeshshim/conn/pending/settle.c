@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/libc.h"
 #include "base/log.h"
+#include "conn/pending/driver.h"
 #include "conn/pending/pending_parts.h"
 #include "conn/pending/readiness.h"
 #include "conn/stream/send_parts.h"
@@ -131,6 +132,8 @@ static void open_up(struct conn *conn, bool is_own)
         stream_send_early(conn, atomic_load(&conn->fd), p->early, p->early_length);
     atomic_store_explicit(&conn->state, CONN_OPEN, memory_order_release);
     shut_down(conn, p->shut_read, p->shut_write);
+    if (pending_is_owed(p))
+        driver_wake();
     readiness_show(conn);
     pending_discard(p);
 }
