@@ -25,6 +25,14 @@ void view_config(struct buf *out)
 static const char *const state_names[] = { "free",    "fresh",     "listening", "connecting",
                                            "arrived", "handshake", "open",      "failed" };
 
+/* Out of the family's memory, where it may have lost its end. */
+static void add_name(struct json_stream *json, const char *key, const char *name, size_t room)
+{
+    char text[256];
+    snprintf(text, sizeof text, "%.*s", (int)room - 1, name);
+    json_add_string(json, key, text);
+}
+
 /* Under the connection's lock: it cannot end meanwhile. */
 static void add_connection(struct json_stream *json, struct conn *conn)
 {
@@ -38,14 +46,14 @@ static void add_connection(struct json_stream *json, struct conn *conn)
     if (state == CONN_OPEN) {
         const struct about *about = &conn->shared->about;
         json_add_string(json, "direction", conn->shared->inbound ? "inbound" : "outbound");
-        json_add_string(json, "service", about->service);
-        json_add_string(json, "peer", about->peer);
+        add_name(json, "service", about->service, sizeof about->service);
+        add_name(json, "peer", about->peer, sizeof about->peer);
         json_add_string(json, "security", "mutual_tls");
         json_add_string(json, "record_layer", "user");
         json_add_uint(json, "records_sent", conn->shared->tx.keys.seq);
         json_add_uint(json, "records_received", conn->shared->rx.keys.seq);
-        json_add_uint(json, "age_ms", (uint64_t)(clock_ms() - about->opened_ms));
-        json_add_string(json, "address", about->address);
+        json_add_uint(json, "age_ms", (uint64_t)clock_ms() - (uint64_t)about->opened_ms);
+        add_name(json, "address", about->address, sizeof about->address);
     }
     json_end_object(json);
 }

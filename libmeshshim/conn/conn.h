@@ -122,7 +122,7 @@ static inline bool conn_is_pending(const struct conn *conn)
     return state >= CONN_CONNECTING && state <= CONN_SHAKING;
 }
 
-/* Whose identity was proved, for the log. */
+/* Whose identity was proved, for the log; as "%.255s", for other processes may have written over its end. */
 static inline const char *conn_peer(const struct conn *conn)
 {
     return conn->shared->about.peer[0] ? conn->shared->about.peer : "the peer";

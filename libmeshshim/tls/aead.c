@@ -16,7 +16,7 @@ static const uint8_t key_lengths[AEAD_SUITES] = {
 
 size_t aead_key_length(enum aead_suite suite)
 {
-    return key_lengths[suite];
+    return (unsigned)suite < AEAD_SUITES ? key_lengths[suite] : 0;
 }
 
 const struct aead_engine *const aead_engines[] = { &aead_mb_vaes, &aead_mb_avx2, &aead_evp, NULL };
@@ -55,6 +55,8 @@ struct aead *aead_new(enum aead_suite suite, const uint8_t *key)
     const struct aead_engine *engine = chosen();
     struct aead *aead;
 
+    if ((unsigned)suite >= AEAD_SUITES)
+        return NULL;
     if (!(engine->suites & 1U << suite))
         engine = &aead_evp;
     aead = engine->create(suite, key);

@@ -17,8 +17,9 @@ enum aead_suite { AEAD_AES_128_GCM, AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, AE
 #define AEAD_TAG   16
 #define AEAD_KEY   32 /* the longest */
 
+/* 0 where there is no such suite: it may come from memory that others write. */
 size_t aead_key_length(enum aead_suite suite);
-/* A context with its key schedule; NULL when out of memory. aead_free wipes it. */
+/* A context with its key schedule; NULL when out of memory, or where there is no such suite. aead_free wipes it. */
 struct aead *aead_new(enum aead_suite suite, const uint8_t *key);
 void aead_free(struct aead *aead);
 

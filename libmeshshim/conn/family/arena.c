@@ -9,6 +9,7 @@
 #include "conn/family/family.h"
 
 enum { CHUNK = FAMILY_CHUNK, SMALLEST_SHIFT = 9, CLASSES = 9, UNIT = 64 }; /* 512 B … 128 KiB */
+enum { HEADER = 1 << SMALLEST_SHIFT };
 
 struct chunk {
     struct lock lock;
@@ -35,21 +36,28 @@ static struct chunk *chunk_of(const void *memory)
     return (struct chunk *)((uintptr_t)memory & ~(uintptr_t)(CHUNK - 1));
 }
 
+/* Can a piece of that size begin there? */
+static bool fits(uint64_t offset, size_t size)
+{
+    return offset >= HEADER && offset <= CHUNK && size <= CHUNK - offset && offset % UNIT == 0;
+}
+
 static void *take_from(struct chunk *chunk, int class)
 {
     size_t size = (size_t)1 << (class + SMALLEST_SHIFT);
     uint8_t *base = (uint8_t *)chunk, *piece = NULL;
-    uint32_t freed;
+    uint32_t freed, used;
     if (!chunk || lock_take(&chunk->lock) == LOCK_MINE)
         return NULL;
-    freed = chunk->free_list[class];
-    if (freed && freed + size <= CHUNK) {
+    freed = ARENA_ONCE(chunk->free_list[class]);
+    used = ARENA_ONCE(chunk->used);
+    if (fits(freed, size)) {
         piece = base + freed;
         memcpy(&chunk->free_list[class], piece, sizeof(uint32_t));
         memset(piece, 0, sizeof(uint32_t));
-    } else if (chunk->used + size <= CHUNK) {
-        piece = base + chunk->used;
-        chunk->used += (uint32_t)size;
+    } else if (fits(used, size)) {
+        piece = base + used;
+        chunk->used = used + (uint32_t)size;
     }
     lock_release(&chunk->lock);
     return piece;
@@ -67,7 +75,7 @@ static bool grow(uint32_t seen)
         done = fresh != NULL;
         if (fresh) {
             fresh->index = seen;
-            fresh->used = 512;
+            fresh->used = HEADER;
             atomic_store(&family->chunks, seen + 1);
         }
     }
@@ -81,14 +89,16 @@ void *arena_alloc(size_t size)
     if (class >= CLASSES || !family_begin())
         return NULL;
     for (;;) {
-        uint32_t seen = atomic_load(&family->chunks);
+        uint32_t seen = atomic_load(&family->chunks), most = family_chunks();
+        if (seen > most)
+            seen = most;
         /* Newest first: it is the one with room, unless connections come and go, when any has. */
         for (uint32_t i = seen; i > 1; i--) {
             void *piece = take_from(chunk_at(i - 1), class);
             if (piece)
                 return piece;
         }
-        if (!grow(seen))
+        if (seen == most || !grow(seen))
             return NULL;
     }
 }
@@ -102,6 +112,8 @@ void arena_free(void *memory, size_t size)
         return;
     chunk = chunk_of(memory);
     offset = (uint32_t)((uintptr_t)memory - (uintptr_t)chunk);
+    if (class >= CLASSES || !fits(offset, size))
+        return;
     explicit_bzero(memory, size);
     if (lock_take(&chunk->lock) == LOCK_MINE)
         return;
@@ -118,13 +130,24 @@ arena_ref arena_ref_of(const void *memory)
     return (arena_ref)(((uint64_t)chunk->index * CHUNK + ((uintptr_t)memory - (uintptr_t)chunk)) / UNIT);
 }
 
-void *arena_at(arena_ref ref)
+void *arena_at(arena_ref ref, size_t size)
 {
-    return ref < CHUNK / UNIT ? NULL : family_at((uint64_t)ref * UNIT);
+    uint64_t offset = (uint64_t)ref * UNIT;
+    return offset < CHUNK || !fits(offset % CHUNK, size) ? NULL : family_at(offset);
+}
+
+void *arena_grant(arena_ref *ref, size_t size)
+{
+    void *piece = arena_at(ARENA_ONCE(*ref), size);
+    if (!piece) {
+        piece = arena_alloc(size);
+        *ref = arena_ref_of(piece);
+    }
+    return piece;
 }
 
 void arena_drop(arena_ref *ref, size_t size)
 {
-    arena_free(arena_at(*ref), size);
+    arena_free(arena_at(ARENA_ONCE(*ref), size), size);
     *ref = 0;
 }

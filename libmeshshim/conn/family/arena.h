@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What another process may change at any moment, read once: what was checked is what is used. */
+#define ARENA_ONCE(word) (*(const volatile __typeof__(word) *)&(word))
+
 /* A piece by its place in the family's memory, the same in every process; 0: none. */
 typedef uint32_t arena_ref;
 
@@ -17,8 +20,13 @@ void *arena_alloc(size_t size);
 void arena_free(void *memory, size_t size);
 
 arena_ref arena_ref_of(const void *memory);
-/* NULL for 0, and for what cannot be (or cannot be mapped). */
-void *arena_at(arena_ref ref);
+/*
+ * A piece of `size` bytes; NULL for 0, and for what cannot be one (or cannot be mapped): other processes may write where references lie, so
+ * a wrong one leads to some other place in this memory, never beside it.
+ */
+void *arena_at(arena_ref ref, size_t size);
+/* The same, allocated where there is none. Whoever needs it twice keeps the pointer: `*ref` may have changed. */
+void *arena_grant(arena_ref *ref, size_t size);
 /* Frees what `*ref` refers to, and forgets it. */
 void arena_drop(arena_ref *ref, size_t size);
 

@@ -188,6 +188,11 @@ void *family_at(uint64_t offset)
     return at + offset % SEGMENT;
 }
 
+uint32_t family_chunks(void)
+{
+    return (uint32_t)(size / FAMILY_CHUNK);
+}
+
 void family_after_fork(void)
 {
     lock = (struct lock){ 0 };

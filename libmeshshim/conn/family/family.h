@@ -49,6 +49,8 @@ void family_part(void);
 int family_fd(void);
 /* The memory at an offset of the file, mapped if need be; NULL beyond its end or out of address space. */
 void *family_at(uint64_t offset);
+/* How many chunks there can be. */
+uint32_t family_chunks(void);
 /* In a forked child, first. */
 void family_after_fork(void);
 

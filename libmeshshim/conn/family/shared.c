@@ -173,11 +173,20 @@ static void close_bucket(uint32_t i)
     lock_release(&family->bucket[i].lock);
 }
 
+/* Longer is no list, but a ring. */
+enum { BUCKET_MOST = 1 << 16 };
+
+static struct shared *shared_at(const arena_ref *ref)
+{
+    return arena_at(ARENA_ONCE(*ref), sizeof(struct shared));
+}
+
 static struct shared *in_bucket(uint32_t i, uint64_t cookie)
 {
-    struct shared *shared = arena_at(family->bucket[i].first);
+    struct shared *shared = shared_at(&family->bucket[i].first);
+    int n = 0;
     while (shared && shared->cookie != cookie)
-        shared = arena_at(shared->next);
+        shared = n++ < BUCKET_MOST ? shared_at(&shared->next) : NULL;
     return shared;
 }
 
@@ -243,7 +252,8 @@ void shared_add_by_fd(int fd, int slot)
 /* Out of the list that begins at `*ref`. */
 static void unlink_from(arena_ref *ref, const struct shared *shared)
 {
-    for (struct shared *at; (at = arena_at(*ref)); ref = &at->next) {
+    int n = 0;
+    for (struct shared *at; n < BUCKET_MOST && (at = shared_at(ref)); ref = &at->next, n++) {
         if (at == shared) {
             *ref = shared->next;
             return;
@@ -254,7 +264,7 @@ static void unlink_from(arena_ref *ref, const struct shared *shared)
 static void release(struct shared *shared)
 {
     arena_drop(&shared->rx.carry, RECORD_MOST);
-    arena_drop(&shared->rx.kept, shared->rx.kept_room);
+    arena_drop(&shared->rx.kept, ARENA_ONCE(shared->rx.kept_room));
     arena_drop(&shared->tx.residue, RECORD_MOST);
     arena_drop(&shared->tx.deferred, DEFERRED_MOST);
     arena_free(shared, sizeof *shared); /* wipes the keys */
@@ -290,9 +300,10 @@ static void each_held(int slot, bool (*is_here)(const struct shared *shared))
     for (uint32_t i = 0; i < FAMILY_BUCKETS; i++) {
         arena_ref *ref = &family->bucket[i].first;
         struct shared *shared;
+        int n = 0;
         if (!*ref || !open_bucket(i))
             continue;
-        while ((shared = arena_at(*ref))) {
+        while (n++ < BUCKET_MOST && (shared = shared_at(ref))) {
             bool held = *word_of(shared, slot) & bit_of(slot);
             if (held && !(is_here && is_here(shared)) && leave_as(shared, slot)) {
                 *ref = shared->next;

@@ -9,6 +9,7 @@
 #ifndef MESHSHIM_SHARED_H
 #define MESHSHIM_SHARED_H
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,16 +25,31 @@ enum { SHARED_LAYOUT = 5 };
 
 enum { DEFERRED_MOST = 4096 };
 
+/*
+ * Every process of the family may write here, one that has given up its rights or been taken over too. Whatever it writes may end a
+ * connection, but must not lead out of this memory: so sizes and places are read once (ARENA_ONCE) and checked where they are used, a bool
+ * is a byte of any value, and an errno is asked for by shared_error.
+ */
+typedef uint8_t shared_bool;
+
+/* The errno that is left there, 0 for none; no other number passes for a count. */
+static inline int shared_error(const int *error)
+{
+    int seen = ARENA_ONCE(*error);
+    return seen >= 0 && seen <= 4095 ? seen : ECONNRESET;
+}
+
 /* One direction of an established connection. */
 struct receiving {
     struct lock lock;
-    _Atomic bool asleep; /* the lock's owner may be waiting in the kernel */
-    bool held;           /* the last byte of an opened record is still in the kernel */
-    bool told;           /* the program knows by FIONREAD how much there is, and may stop there */
-    bool ended;          /* close_notify was read, or the program shut reading down: end of file */
-    bool reset_told;     /* the program has seen ECONNRESET: what follows is end of file, as in the kernel */
-    uint32_t empty;      /* records without data in a row */
-    int error;           /* errno that every further read gets */
+    _Atomic shared_bool asleep; /* the lock's owner may be waiting in the kernel */
+    shared_bool held;           /* the last byte of an opened record is still in the kernel */
+    shared_bool told;           /* the program knows by FIONREAD how much there is, and may stop there */
+    shared_bool ended;          /* close_notify was read, or the program shut reading down: end of file */
+    shared_bool
+        reset_told; /* the program has seen ECONNRESET: what follows is end of file, as in the kernel */
+    uint32_t empty; /* records without data in a row */
+    int error;      /* errno that every further read gets */
     struct keys keys;
     arena_ref carry; /* ciphertext of a record that has not come whole; RECORD_MOST */
     uint32_t carry_length;
@@ -47,12 +63,12 @@ struct receiving {
 
 struct sending {
     struct lock lock;
-    _Atomic bool asleep;
-    bool closed; /* close_notify is out */
-    bool owed;   /* one committed byte has not been reported as sent */
+    _Atomic shared_bool asleep;
+    shared_bool closed; /* close_notify is out */
+    shared_bool owed;   /* one committed byte has not been reported as sent */
     uint8_t owed_byte;
-    bool nagle; /* the program has Nagle on: its first bytes must not wait for our Finished's ACK */
-    _Atomic bool update_due; /* the peer asked for a key update */
+    shared_bool nagle; /* the program has Nagle on: its first bytes must not wait for our Finished's ACK */
+    _Atomic shared_bool update_due; /* the peer asked for a key update */
     uint8_t batch; /* full records that the kernel takes at once, as far as is known; 0: it is not */
     int error;
     struct keys keys;
@@ -80,8 +96,8 @@ struct shared {
     _Alignas(64) struct receiving rx;
     _Alignas(64) struct sending tx;
     _Alignas(64) struct lock holders_lock;
-    bool ended;                         /* the last one has left: nobody joins any more */
-    bool crowded;                       /* a process without a slot has it: assume that somebody still does */
+    shared_bool ended;                  /* the last one has left: nobody joins any more */
+    shared_bool crowded;                /* a process without a slot has it: assume that somebody still does */
     uint16_t in_flight;                 /* in messages that nobody has received yet */
     uint64_t holder[FAMILY_SLOTS / 64]; /* a bit a slot */
     uint64_t cookie;                    /* of the socket: the kernel gives no two the same */
@@ -89,9 +105,16 @@ struct shared {
     _Atomic int established;            /* 0: no; 1: keys are valid */
     _Atomic int failed;                 /* the handshake's errno */
     _Atomic pid_t shaker;               /* the process that drives the handshake */
-    bool inbound, tolerate_truncation;
+    shared_bool inbound, tolerate_truncation;
     struct about about;
 };
+
+/* The handshake's errno, 0: it has not failed. */
+static inline int shared_failed(const struct shared *shared)
+{
+    int failed = atomic_load_explicit(&shared->failed, memory_order_acquire);
+    return shared_error(&failed);
+}
 
 /* For the socket `fd`, held by this process; NULL when out of memory. */
 struct shared *shared_new(int fd);

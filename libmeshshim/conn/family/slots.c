@@ -245,6 +245,8 @@ void slots_sweep(void (*bury)(int slot))
 {
     enum { AT_ONCE = 4 };
     uint32_t n = atomic_load(&family->slots);
+    if (n > FAMILY_SLOTS)
+        n = FAMILY_SLOTS;
     for (uint32_t i = 0; i < AT_ONCE && i < n; i++) {
         uint32_t at = atomic_fetch_add(&family->sweep, 1) % n;
         uint64_t seen = atomic_load(&family->slot[at]);

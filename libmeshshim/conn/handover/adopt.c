@@ -49,7 +49,7 @@ static void fail(struct conn *conn, int error)
 static void take_up(struct conn *conn, int fd)
 {
     const struct shared *shared = conn->shared;
-    int failed = atomic_load(&shared->failed);
+    int failed = shared_failed(shared);
     conn->connect_told = true;
     conn->port = shared->about.port;
     if (failed) {

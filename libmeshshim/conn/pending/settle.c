@@ -188,7 +188,7 @@ bool settle_adopt(struct conn *conn)
     int failed;
     if (!conn->pending)
         return false;
-    failed = atomic_load_explicit(&conn->shared->failed, memory_order_acquire);
+    failed = shared_failed(conn->shared);
     if (failed)
         pending_fail(conn, FAILURE_PROTOCOL, failed, NULL);
     if (failed || !atomic_load_explicit(&conn->shared->established, memory_order_acquire))

@@ -17,7 +17,8 @@ static bool begun_only(const struct reading *r)
 {
     const struct receiving *rx = r->rx;
     uint8_t head[RECORD_HEADER];
-    size_t have = rx->carry_length, known = have < sizeof head ? have : sizeof head;
+    size_t have = ARENA_ONCE(rx->carry_length), known = have < sizeof head ? have : sizeof head;
+    const uint8_t *carry = known ? arena_at(ARENA_ONCE(rx->carry), RECORD_MOST) : NULL;
     int queued = 0, total;
     if (libc.ioctl(r->fd, FIONREAD, (long)&queued) < 0 || queued <= 0) /* an end, or an error */
         return false;
@@ -26,8 +27,10 @@ static bool begun_only(const struct reading *r)
         return false;
     if (have < sizeof head)
         return true;
+    if (known && !carry)
+        return false;
     if (known)
-        memcpy(head, arena_at(rx->carry), known);
+        memcpy(head, carry, known);
     if (known < sizeof head && libc.recv(r->fd, head + known, sizeof head - known, MSG_PEEK | MSG_DONTWAIT) !=
                                    (ssize_t)(sizeof head - known))
         return false;

@@ -13,18 +13,20 @@
 ssize_t writing_defer(struct sending *tx, struct iov *in)
 {
     struct quiet quiet;
+    uint32_t length;
+    uint8_t *deferred;
     ssize_t n = 0;
     if (tx->error || tx->closed)
         return -EPIPE;
     quiet_begin(&quiet); /* another handler may interrupt this one */
-    if (!tx->deferred)
-        tx->deferred = arena_ref_of(arena_alloc(DEFERRED_MOST));
-    if (in->left > DEFERRED_MOST - tx->deferred_length)
+    deferred = arena_grant(&tx->deferred, DEFERRED_MOST);
+    length = tx->deferred_length;
+    if (length > DEFERRED_MOST || in->left > DEFERRED_MOST - length)
         in->left = 0; /* all or nothing: a message is not torn */
-    while (tx->deferred && in->left) {
+    while (deferred && in->left) {
         struct iovec span = iov_span(in, in->left);
-        memcpy((uint8_t *)arena_at(tx->deferred) + tx->deferred_length, span.iov_base, span.iov_len);
-        tx->deferred_length += (uint32_t)span.iov_len;
+        memcpy(deferred + length, span.iov_base, span.iov_len);
+        tx->deferred_length = length += (uint32_t)span.iov_len;
         n += (ssize_t)span.iov_len;
         iov_advance(in, span.iov_len);
     }
@@ -37,17 +39,16 @@ bool writing_seal_deferred(struct writing *w)
 {
     struct sending *tx = w->tx;
     struct quiet quiet;
-    struct iovec span = { arena_at(tx->deferred), tx->deferred_length };
+    struct iovec span;
     struct iov in;
+    uint8_t *residue;
     size_t total = 0;
     quiet_begin(&quiet);
-    span.iov_len = tx->deferred_length;
+    span = (struct iovec){ arena_at(ARENA_ONCE(tx->deferred), DEFERRED_MOST), tx->deferred_length };
     in = iov_of(&span, 1);
-    if (!tx->residue)
-        tx->residue = arena_ref_of(arena_alloc(RECORD_MOST));
-    if (tx->residue && writing_aead(w->conn))
-        total =
-            record_seal(w->conn->tx_aead, &tx->keys, RECORD_DATA, &in, span.iov_len, arena_at(tx->residue));
+    residue = arena_grant(&tx->residue, RECORD_MOST);
+    if (residue && span.iov_base && span.iov_len <= DEFERRED_MOST && writing_aead(w->conn))
+        total = record_seal(w->conn->tx_aead, &tx->keys, RECORD_DATA, &in, span.iov_len, residue);
     tx->residue_at = 0;
     tx->residue_length = (uint32_t)total;
     if (total) {

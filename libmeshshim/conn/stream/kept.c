@@ -13,34 +13,39 @@
 
 enum { KEEP_MOST = 96 * 1024 }; /* for MSG_PEEK and FIONREAD */
 
-const uint8_t *reading_kept(const struct receiving *rx)
+struct kept reading_kept(const struct receiving *rx)
 {
-    const uint8_t *kept = arena_at(rx->kept);
-    return kept + rx->kept_at;
+    struct kept kept = { NULL, ARENA_ONCE(rx->kept_at), ARENA_ONCE(rx->kept_length),
+                         ARENA_ONCE(rx->kept_room) };
+    if (kept.at <= kept.room && kept.length <= kept.room - kept.at)
+        kept.piece = arena_at(ARENA_ONCE(rx->kept), kept.room);
+    return kept.piece ? kept : (struct kept){ 0 };
 }
 
-bool reading_make_room(struct receiving *rx, size_t more)
+uint8_t *reading_make_room(struct receiving *rx, size_t more)
 {
+    struct kept kept = reading_kept(rx);
     /* Never in the arena's class of struct shared, whose memory must stay of its kind: see conn.h. */
-    size_t need = rx->kept_length + more < 4096 ? 4096 : rx->kept_length + more;
-    uint8_t *kept = arena_at(rx->kept), *bigger;
-    if (kept && rx->kept_room >= need) {
-        if (rx->kept_at + rx->kept_length + more > rx->kept_room) {
-            memmove(kept, kept + rx->kept_at, rx->kept_length);
-            rx->kept_at = 0;
+    size_t need = kept.length + more < 4096 ? 4096 : kept.length + more;
+    uint8_t *bigger;
+    if (kept.piece && kept.room >= need) {
+        if (kept.at + kept.length + more > kept.room) {
+            memmove(kept.piece, kept.piece + kept.at, kept.length);
+            rx->kept_at = kept.at = 0;
         }
-        return true;
+        return kept.piece + kept.at + kept.length;
     }
     bigger = arena_alloc(need);
     if (!bigger)
-        return false;
-    if (kept && rx->kept_length)
-        memcpy(bigger, kept + rx->kept_at, rx->kept_length);
-    arena_drop(&rx->kept, rx->kept_room);
+        return NULL;
+    if (kept.length)
+        memcpy(bigger, kept.piece + kept.at, kept.length);
+    arena_drop(&rx->kept, kept.room);
     rx->kept = arena_ref_of(bigger);
     rx->kept_at = 0;
+    rx->kept_length = kept.length;
     rx->kept_room = (uint32_t)need;
-    return true;
+    return bigger + kept.length;
 }
 
 /*
@@ -71,13 +76,14 @@ void reading_release_held(struct reading *r)
 void reading_take_kept(struct reading *r, struct iov *out)
 {
     struct receiving *rx = r->rx;
-    size_t n = iov_fill(out, reading_kept(rx), rx->kept_length);
+    struct kept kept = reading_kept(rx);
+    size_t n = kept.length ? iov_fill(out, kept.piece + kept.at, kept.length) : 0;
     r->done += n;
-    rx->kept_at += (uint32_t)n;
-    rx->kept_length -= (uint32_t)n;
-    if (rx->kept_length > 0)
+    rx->kept_at = kept.at + (uint32_t)n;
+    rx->kept_length = kept.length - (uint32_t)n;
+    if (n < kept.length)
         return;
-    arena_drop(&rx->kept, rx->kept_room);
+    arena_drop(&rx->kept, kept.room);
     rx->kept_at = rx->kept_room = 0;
     if (out->left == 0)
         reading_release_held(r);
@@ -155,6 +161,7 @@ int reading_keep_until(struct reading *r, size_t want, int first_flags)
 ssize_t reading_peek(struct reading *r, struct iov *out)
 {
     struct receiving *rx = r->rx;
+    struct kept kept;
     size_t want = r->flags & MSG_WAITALL ? out->left : 1;
     int result = 0;
     if (rx->kept_length < out->left) {
@@ -162,7 +169,6 @@ ssize_t reading_peek(struct reading *r, struct iov *out)
                                     (r->flags & MSG_DONTWAIT) | (rx->kept_length >= want ? MSG_DONTWAIT : 0));
         reading_save_carry(r, 0);
     }
-    if (rx->kept_length > 0)
-        return (ssize_t)iov_fill(out, reading_kept(rx), rx->kept_length);
-    return result;
+    kept = reading_kept(rx);
+    return kept.length ? (ssize_t)iov_fill(out, kept.piece + kept.at, kept.length) : result;
 }

@@ -19,7 +19,7 @@ int reading_fail(struct reading *r, int error, int alert)
 
 int reading_fail_protocol(struct reading *r, int alert)
 {
-    log_warn("%s: cut off: what it sent is not a valid TLS record (%s)", conn_peer(r->conn),
+    log_warn("%.255s: cut off: what it sent is not a valid TLS record (%s)", conn_peer(r->conn),
              record_alert_name((uint8_t)alert));
     atomic_fetch_add_explicit(&r->conn->counters->failed[FAILURE_PROTOCOL], 1, memory_order_relaxed);
     return reading_fail(r, ECONNRESET, alert);
@@ -35,7 +35,7 @@ int reading_kernel_end(struct reading *r)
         rx->ended = true;
         return 0;
     }
-    log_warn("%s: the connection ended without close_notify: truncated, or its program died "
+    log_warn("%.255s: the connection ended without close_notify: truncated, or its program died "
              "(tolerate_truncation = yes takes this as a clean end)",
              conn_peer(r->conn));
     rx->error = ECONNRESET;
@@ -62,13 +62,14 @@ int reading_alert(struct reading *r, const uint8_t *body, size_t length)
     if (body[1] == 90) /* user_canceled announces a close_notify */
         return 0;
     if (handshake_alert_refuses_us(body[1])) {
-        log_error("%s does not accept our certificate (alert %s): check its allow list, its trust bundle and "
-                  "our certificate's dates",
-                  conn_peer(r->conn), record_alert_name(body[1]));
+        log_error(
+            "%.255s does not accept our certificate (alert %s): check its allow list, its trust bundle and "
+            "our certificate's dates",
+            conn_peer(r->conn), record_alert_name(body[1]));
         atomic_fetch_add_explicit(&r->conn->counters->failed[FAILURE_IDENTITY], 1, memory_order_relaxed);
         return reading_fail(r, EACCES, -1);
     }
-    log_warn("%s ended the connection with the alert %s", conn_peer(r->conn), record_alert_name(body[1]));
+    log_warn("%.255s ended the connection with the alert %s", conn_peer(r->conn), record_alert_name(body[1]));
     return reading_fail(r, ECONNRESET, -1);
 }
 
@@ -95,10 +96,13 @@ static int judge_head(const struct reading *r, uint8_t type, uint32_t size)
 static int take_head(struct reading *r, struct iov *at)
 {
     struct receiving *rx = r->rx;
+    uint8_t have = ARENA_ONCE(rx->message_have);
     int alert;
 
-    rx->message_have += (uint8_t)iov_take(at, rx->message + rx->message_have, 4 - rx->message_have);
-    if (rx->message_have < 4)
+    if (have < 4)
+        have += (uint8_t)iov_take(at, rx->message + have, 4U - have);
+    rx->message_have = have;
+    if (have < 4)
         return 0;
     rx->message_left = (uint32_t)rx->message[1] << 16 | (uint32_t)rx->message[2] << 8 | rx->message[3];
     alert = judge_head(r, rx->message[0], rx->message_left);
@@ -108,13 +112,15 @@ static int take_head(struct reading *r, struct iov *at)
 /* A ticket's content is dropped. */
 static void take_content(struct receiving *rx, struct iov *at)
 {
-    size_t n = rx->message_left < at->left ? rx->message_left : at->left;
+    uint32_t left = ARENA_ONCE(rx->message_left);
+    size_t n = left < at->left ? left : at->left;
 
-    rx->message_left -= (uint32_t)n;
-    if (rx->message[0] == KEY_UPDATE)
-        iov_take(at, rx->message + 4, n);
-    else
-        iov_advance(at, n);
+    rx->message_left = left - (uint32_t)n;
+    if (rx->message[0] == KEY_UPDATE && n > 0) {
+        iov_take(at, rx->message + 4, 1);
+        n--;
+    }
+    iov_advance(at, n);
 }
 
 static int follow_update(struct reading *r, uint8_t asked, bool last)

@@ -108,9 +108,9 @@ int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bo
     if (!reading_aead(r->conn))
         return reading_fail(r, ENOMEM, ALERT_INTERNAL_ERROR);
     if (keep) {
-        if (!reading_make_room(rx, room + 1))
+        span.iov_base = reading_make_room(rx, room + 1);
+        if (!span.iov_base)
             return reading_fail(r, ENOMEM, ALERT_INTERNAL_ERROR);
-        span = (struct iovec){ (uint8_t *)arena_at(rx->kept) + rx->kept_at + rx->kept_length, room };
     }
     to = keep || aside ? iov_of(&span, 1) : *out;
     alert = record_open(r->conn->rx_aead, &rx->keys, r->cipher + at, total, &to, &record);
@@ -137,12 +137,22 @@ int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bo
     return control(r, &record, keep || aside ? iov_of(&span, 1) : *out);
 }
 
+/* Is what lies at the scratch's start the beginning of a record, and not all of it? */
+static bool is_begun(const struct reading *r)
+{
+    int total = r->length < RECORD_HEADER ? RECORD_MOST : record_length(r->cipher);
+    return total < 0 || r->length < (size_t)total;
+}
+
 void reading_load_carry(struct reading *r)
 {
-    const uint8_t *carry = r->rx->carry_length ? arena_at(r->rx->carry) : NULL;
-    r->length = carry ? r->rx->carry_length : 0;
-    if (carry)
+    uint32_t length = ARENA_ONCE(r->rx->carry_length);
+    const uint8_t *carry = length ? arena_at(ARENA_ONCE(r->rx->carry), RECORD_MOST) : NULL;
+    r->length = carry && length <= RECORD_MOST ? length : 0;
+    if (r->length)
         memcpy(r->cipher, carry, r->length);
+    if (!is_begun(r)) /* never, by our own hand */
+        r->length = 0;
 }
 
 int reading_save_carry(struct reading *r, size_t at)
@@ -154,11 +164,10 @@ int reading_save_carry(struct reading *r, size_t at)
     if (n == 0) {
         arena_drop(&rx->carry, RECORD_MOST);
     } else {
-        if (!rx->carry)
-            rx->carry = arena_ref_of(arena_alloc(RECORD_MOST));
-        if (!rx->carry)
+        uint8_t *carry = arena_grant(&rx->carry, RECORD_MOST);
+        if (!carry)
             return reading_fail(r, ENOMEM, ALERT_INTERNAL_ERROR);
-        memcpy(arena_at(rx->carry), r->cipher + at, n);
+        memcpy(carry, r->cipher + at, n);
     }
     rx->carry_length = (uint32_t)n;
     return 0;
@@ -194,7 +203,7 @@ static size_t safe_ciphertext(size_t room)
 /* Reads up to `target` bytes of ciphertext in all. Returns 1 for progress, 0 for the end, or minus an errno. */
 int reading_fetch(struct reading *r, size_t target, int flags)
 {
-    size_t ask = target - r->length, skip = r->rx->held;
+    size_t ask = target - r->length, skip = r->rx->held ? 1 : 0;
     uint8_t *to = r->cipher + r->length;
     ssize_t got = reading_recv(r, to, ask + skip, flags);
     if (got <= 0)
@@ -256,7 +265,7 @@ static ssize_t read_records(struct reading *r, struct iov *out)
             r->dry = false;
         }
         if (rx->ended || rx->error)
-            return end_read(r, rx->ended ? 0 : -rx->error);
+            return end_read(r, rx->ended ? 0 : -shared_error(&rx->error));
         flags = wait_flags(r);
         if (out->left == 0 || (r->dry && (flags & MSG_DONTWAIT) && r->done > 0))
             return end_read(r, 0);
@@ -291,7 +300,8 @@ static void count(struct conn *conn, ssize_t got)
     } else if (atomic_load_explicit(&tx->asked_ns, memory_order_relaxed)) {
         int64_t asked = atomic_exchange_explicit(&tx->asked_ns, 0, memory_order_relaxed);
         if (asked)
-            histogram_record(&conn->counters->latency[LATENCY_TURNAROUND], (uint64_t)(clock_ns() - asked));
+            histogram_record(&conn->counters->latency[LATENCY_TURNAROUND],
+                             (uint64_t)clock_ns() - (uint64_t)asked);
     }
 }
 
@@ -300,7 +310,7 @@ static ssize_t read_some(struct reading *r, struct iov *out)
     SCRATCH_GUARD scratch = NULL;
     ssize_t got;
     if (r->rx->kept_length == 0 && r->rx->error)
-        return -r->rx->error;
+        return -shared_error(&r->rx->error);
     if (r->rx->kept_length == 0 && r->rx->ended)
         return 0;
     if (out->left == 0)
@@ -387,7 +397,7 @@ ssize_t stream_available(struct conn *conn, int fd)
         if (libc.ioctl(fd, FIONREAD, (long)&ciphertext) < 0)
             return -errno;
         /* A little is opened and counted exactly; of much, the ciphertext behind it is a bound that is never too low. */
-        if (ciphertext > (int)r.rx->held && !r.rx->ended && !r.rx->error &&
+        if (ciphertext > (r.rx->held ? 1 : 0) && !r.rx->ended && !r.rx->error &&
             r.rx->kept_length < COUNT_EXACTLY) {
             scratch = scratch_take();
             if (scratch) {
@@ -396,7 +406,7 @@ ssize_t stream_available(struct conn *conn, int fd)
                 reading_save_carry(&r, 0);
             }
         }
-        result = (ssize_t)r.rx->kept_length;
+        result = (ssize_t)reading_kept(r.rx).length;
         r.rx->told = result > 0;
         if (result >= COUNT_EXACTLY && libc.ioctl(fd, FIONREAD, (long)&ciphertext) == 0 &&
             ciphertext > RECORD_OVERHEAD)

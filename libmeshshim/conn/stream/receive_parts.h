@@ -31,10 +31,14 @@ void reading_load_carry(struct reading *r);
 int reading_save_carry(struct reading *r, size_t at);
 
 /* kept.c */
-/* Room for `more` bytes behind what is kept. */
-bool reading_make_room(struct receiving *rx, size_t more);
-/* The kept_length bytes that wait. */
-const uint8_t *reading_kept(const struct receiving *rx);
+/* Plaintext that waits, as far as what stands in shared memory can be true. */
+struct kept {
+    uint8_t *piece;
+    uint32_t at, length, room;
+};
+struct kept reading_kept(const struct receiving *rx);
+/* Room for `more` bytes behind what is kept; NULL when out of memory. */
+uint8_t *reading_make_room(struct receiving *rx, size_t more);
 void reading_set_low_water(int fd, const struct receiving *rx);
 void reading_set_held(struct reading *r, bool held);
 /* The byte that marked kept plaintext leaves the kernel with the last of it. */

@@ -49,11 +49,10 @@ bool writing_aead(struct conn *conn)
 
 bool writing_keep_residue(struct sending *tx, const uint8_t *rest, size_t n)
 {
-    if (!tx->residue)
-        tx->residue = arena_ref_of(arena_alloc(RECORD_MOST));
-    if (!tx->residue)
+    uint8_t *residue = arena_grant(&tx->residue, RECORD_MOST);
+    if (!residue || n > RECORD_MOST)
         return false;
-    memcpy(arena_at(tx->residue), rest, n);
+    memcpy(residue, rest, n);
     tx->residue_at = 0;
     tx->residue_length = (uint32_t)n;
     return true;
@@ -62,13 +61,20 @@ bool writing_keep_residue(struct sending *tx, const uint8_t *rest, size_t n)
 static int push_residue(struct writing *w, int flags)
 {
     struct sending *tx = w->tx;
-    while (tx->residue_length > 0) {
-        ssize_t put =
-            writing_send(w, (uint8_t *)arena_at(tx->residue) + tx->residue_at, tx->residue_length, flags);
+    uint32_t left;
+    while ((left = ARENA_ONCE(tx->residue_length)) > 0) {
+        const uint8_t *residue = arena_at(ARENA_ONCE(tx->residue), RECORD_MOST);
+        uint32_t at = ARENA_ONCE(tx->residue_at);
+        ssize_t put;
+        if (!residue || at > RECORD_MOST || left > RECORD_MOST - at) {
+            tx->error = ECONNRESET;
+            return -ECONNRESET;
+        }
+        put = writing_send(w, residue + at, left, flags);
         if (put < 0)
             return (int)put;
-        tx->residue_at += (uint32_t)put;
-        tx->residue_length -= (uint32_t)put;
+        tx->residue_at = at + (uint32_t)put;
+        tx->residue_length = left - (uint32_t)put;
     }
     arena_drop(&tx->residue, RECORD_MOST);
     return 0;
@@ -91,13 +97,16 @@ void writing_count(struct conn *conn, ssize_t put)
     } else if (atomic_load_explicit(&tx->asked_ns, memory_order_relaxed)) {
         int64_t asked = atomic_exchange_explicit(&tx->asked_ns, 0, memory_order_relaxed);
         if (asked)
-            histogram_record(&conn->counters->latency[LATENCY_TURNAROUND], (uint64_t)(clock_ns() - asked));
+            histogram_record(&conn->counters->latency[LATENCY_TURNAROUND],
+                             (uint64_t)clock_ns() - (uint64_t)asked);
     }
 }
 
 size_t writing_batch(const struct writing *w)
 {
-    size_t batch = w->tx->batch ? w->tx->batch : SCRATCH_RECORDS;
+    size_t batch = ARENA_ONCE(w->tx->batch);
+    if (!batch)
+        batch = SCRATCH_RECORDS;
     return batch < w->records ? batch : w->records;
 }
 
@@ -184,20 +193,21 @@ static uint64_t taken_from_sleeper(struct writing *w)
 {
     struct sending *tx = w->tx;
     uint64_t taken = writing_taken(w->fd), put = taken - tx->taken;
+    uint32_t residue = ARENA_ONCE(tx->residue_length);
     if (taken == 0) { /* what the kernel has may not be sealed once more, and nobody knows what it has */
         tx->error = ECONNRESET;
         return 0;
     }
     tx->taken = taken;
-    if (tx->residue_length == 0)
+    if (residue == 0)
         return put;
-    if (put > tx->residue_length) {
+    if (put > residue) {
         tx->error = ECONNRESET; /* somebody else has written to the socket */
         return 0;
     }
     tx->residue_at += (uint32_t)put;
-    tx->residue_length -= (uint32_t)put;
-    if (tx->residue_length == 0)
+    tx->residue_length = residue - (uint32_t)put;
+    if (put == residue)
         arena_drop(&tx->residue, RECORD_MOST);
     return 0;
 }
@@ -219,9 +229,9 @@ void writing_abandoned(void *argument)
     } else {
         bool batch = w->tx->residue_length == 0;
         uint64_t put = taken_from_sleeper(w);
-        if (put > w->total)
+        if (put > w->total) /* somebody else has written to the socket */
             w->tx->error = ECONNRESET;
-        if (batch && !w->tx->error)
+        else if (batch && !w->tx->error)
             commit_records(w, put);
     }
     if (w->cipher)
@@ -238,7 +248,7 @@ int writing_settle_owed(struct writing *w, struct iov *in)
     if (first.iov_len == 0)
         return 0;
     if (*(const uint8_t *)first.iov_base != w->tx->owed_byte) {
-        log_error("%s: the program sent other bytes than those of which it had offered a part; the "
+        log_error("%.255s: the program sent other bytes than those of which it had offered a part; the "
                   "connection is ended",
                   conn_peer(w->conn));
         w->tx->error = ECONNRESET;
@@ -323,7 +333,7 @@ static ssize_t write_locked(struct writing *w, struct iov *in)
 {
     SCRATCH_GUARD scratch = NULL;
     if (w->tx->error)
-        return -w->tx->error;
+        return -shared_error(&w->tx->error);
     if (w->conn->shared->rx.error == EACCES)
         return -EACCES;
     if (w->tx->closed)

@@ -108,7 +108,7 @@ ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size
             return -EBADF;
         undo_begin(&undo, writing_abandoned, &w);
         if (w.tx->error || w.tx->closed || count == 0) {
-            put = w.tx->error ? -w.tx->error : writing_send(&w, "", 0, 0);
+            put = w.tx->error ? -shared_error(&w.tx->error) : writing_send(&w, "", 0, 0);
         } else {
             w.records = (count + RECORD_PLAINTEXT - 1) / RECORD_PLAINTEXT;
             scratch = scratch_take_for(&w.records);

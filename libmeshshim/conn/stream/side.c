@@ -8,7 +8,7 @@
 #include "base/banned.h"
 #include "base/libc.h"
 
-int side_take(struct lock *lock, _Atomic bool *asleep, int fd, int flags)
+int side_take(struct lock *lock, _Atomic shared_bool *asleep, int fd, int flags)
 {
     switch (lock_try(lock)) {
     case LOCK_TAKEN:
@@ -31,7 +31,7 @@ int side_take(struct lock *lock, _Atomic bool *asleep, int fd, int flags)
     }
 }
 
-bool side_take_last(struct lock *lock, _Atomic bool *asleep, int *error)
+bool side_take_last(struct lock *lock, _Atomic shared_bool *asleep, int *error)
 {
     enum lock_result taken = lock_try(lock);
     if (taken == LOCK_BUSY && !atomic_load(asleep))

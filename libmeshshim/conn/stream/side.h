@@ -5,20 +5,20 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "base/lock.h"
+#include "conn/family/shared.h"
 
 /*
  * Takes a direction's lock. 0; -EAGAIN where the caller may not wait behind an owner that sleeps in the kernel, or is a signal handler that
  * came back into the connection it interrupted. Where the owner has died the lock is taken: -EOWNERDEAD, it slept in the kernel (its
  * process was killed, or has become another program by exec); -EIO, it was in the middle.
  */
-int side_take(struct lock *lock, _Atomic bool *asleep, int fd, int flags);
+int side_take(struct lock *lock, _Atomic shared_bool *asleep, int fd, int flags);
 
 /*
  * For a close, after the descriptor's entry says that it is being closed: waits for whoever is in the middle, so that nothing of it
  * reaches a socket that gets the same number next. One who sleeps in the kernel is not waited for: it has the old socket.
  * True where the lock is taken; where its owner died in the middle, that is the direction's error.
  */
-bool side_take_last(struct lock *lock, _Atomic bool *asleep, int *error);
+bool side_take_last(struct lock *lock, _Atomic shared_bool *asleep, int *error);
 
 #endif
