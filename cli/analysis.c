@@ -17,7 +17,7 @@
 struct subject {
     struct findings_list *list;
     const struct snapshot *snapshot;
-    const char *text; /* the file, to find lines in */
+    struct ini_lines lines; /* of the file */
 };
 
 /* A rule's view of one section with inbound or outbound policy. */
@@ -31,7 +31,7 @@ struct section_view {
 
 static unsigned line_of(const struct subject *s, const char *section, const char *key)
 {
-    return ini_line(s->text, section, key);
+    return ini_line(&s->lines, section, key);
 }
 
 static void judge_identities(const struct subject *s, const struct section_view *view)
@@ -229,12 +229,12 @@ void analysis_run(struct findings_list *list)
 {
     struct buf problems = BUF_INIT;
     struct snapshot *snapshot = config_load(list->file, &problems);
-    struct subject s = { list, snapshot, NULL };
+    struct subject s = { .list = list, .snapshot = snapshot };
     char *rest = problems.data, *line, *text = NULL;
     size_t length;
 
     if (file_read(list->file, 16 << 20, &text, &length) == 0)
-        s.text = text;
+        ini_lines_read(&s.lines, text);
     if (snapshot)
         judge_snapshot(&s);
     else
@@ -242,6 +242,7 @@ void analysis_run(struct findings_list *list)
             if (*line)
                 add_problem(list, line);
     findings_sort(list);
+    ini_lines_free(&s.lines);
     snapshot_unref(snapshot);
     buf_free(&problems);
     free(text);
