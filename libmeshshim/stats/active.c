@@ -21,12 +21,9 @@ static uint64_t mine_of(uint32_t pid, uint32_t what)
 /* What a dead process left open is closed now. */
 static void settle(struct region *region, struct region_process *record)
 {
-    for (size_t i = 0; i < REGION_PAIRS; i++) {
-        uint32_t series = atomic_exchange(&record->pair[i].series, 0);
-        int32_t active = atomic_exchange(&record->pair[i].active, 0);
-        struct region_block *block = NULL;
-        if (series >= 1 && series <= REGION_SERIES && active > 0)
-            block = region_block(region, series - 1);
+    for (size_t i = 0; i < REGION_SERIES; i++) {
+        int32_t active = atomic_load(&record->active[i]) ? atomic_exchange(&record->active[i], 0) : 0;
+        struct region_block *block = active > 0 ? region_block(region, i) : NULL;
         if (block)
             atomic_fetch_add_explicit(&block->counters.closed, (uint64_t)active, memory_order_relaxed);
     }
@@ -119,27 +116,11 @@ static struct region_process *own_record(struct region *region, char *base)
     return what >= FIRST ? region_process(base, what - FIRST) : NULL;
 }
 
-static struct region_pair *find_pair(struct region_process *record, size_t index, bool make)
-{
-    for (size_t i = 0; i < REGION_PAIRS; i++) {
-        uint32_t series = atomic_load(&record->pair[i].series);
-        if (series == 0 && !make)
-            return NULL;
-        if (series == 0 &&
-            atomic_compare_exchange_strong(&record->pair[i].series, &series, (uint32_t)index + 1))
-            return &record->pair[i];
-        if (series == index + 1)
-            return &record->pair[i];
-    }
-    return NULL;
-}
-
 static bool decrease(struct region_process *record, size_t index)
 {
-    struct region_pair *pair = find_pair(record, index, false);
-    int32_t active = pair ? atomic_load(&pair->active) : 0;
+    int32_t active = atomic_load(&record->active[index]);
     while (active > 0) {
-        if (atomic_compare_exchange_weak(&pair->active, &active, active - 1))
+        if (atomic_compare_exchange_weak(&record->active[index], &active, active - 1))
             return true;
     }
     return false;
@@ -149,9 +130,8 @@ void active_add(struct region *region, size_t index)
 {
     char *base = atomic_load_explicit(&region->base, memory_order_acquire);
     struct region_process *record = own_record(region, base);
-    struct region_pair *pair = record ? find_pair(record, index, true) : NULL;
-    if (pair)
-        atomic_fetch_add(&pair->active, 1);
+    if (record)
+        atomic_fetch_add(&record->active[index], 1);
 }
 
 void active_remove(struct region *region, size_t index)

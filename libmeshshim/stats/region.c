@@ -16,14 +16,13 @@
 #endif
 
 _Static_assert(sizeof(struct region_header) < REGION_PAGE, "the header has a page of its own");
-_Static_assert(REGION_PAGE % sizeof(struct region_process) == 0, "no process record straddles two pages");
+_Static_assert(sizeof(struct region_process) % REGION_PAGE == 0, "no page has two processes' records");
 
 const struct region_header region_expected_header = {
     .magic = "MESHSTAT",
     .version = REGION_VERSION,
     .series = REGION_SERIES,
     .processes = REGION_PROCESSES,
-    .pairs = REGION_PAIRS,
     .buckets = HISTOGRAM_BUCKETS,
     .block_size = REGION_BLOCK_SIZE,
     .file_size = REGION_SIZE,

@@ -3,10 +3,9 @@
  * process shares with its children where there is no file. Both have the same layout and are mapped whole,
  * sparsely.
  *
- *   struct region_control    header, one word a series, one word a process     always allocated
- *   struct region_process    which series a process has open connections in     allocated when a process
- * claims one struct region_block      labels and counters of a series, page-aligned     allocated when the
- * series is made
+ *   struct region_control    header, one word a series, one word a process            always allocated
+ *   struct region_process    how many connections of each series a process has open   allocated when a process claims one
+ *   struct region_block      labels and counters of a series, page-aligned            allocated when the series is made
  *
  * There is no lock: slots are claimed by compare-and-swap, so nobody can die holding one. What another
  * process wrote may be rubbish; indices and texts from here are checked before they are used.
@@ -22,16 +21,15 @@
 
 #include "stats/stats.h"
 
-#define REGION_SERIES    1024
+#define REGION_SERIES    2048
 #define REGION_OVERFLOW  4 /* the last ones: (direction, security), service "other" */
 #define REGION_PROCESSES 1024
-#define REGION_PAIRS     64
 #define REGION_PAGE      4096
 #define REGION_VERSION   2
 
 struct region_header {
     char magic[8];
-    uint32_t version, series, processes, pairs, buckets, block_size;
+    uint32_t version, series, processes, buckets, block_size;
     uint64_t file_size;
 };
 
@@ -40,18 +38,13 @@ struct region_control {
         struct region_header header;
         char page[REGION_PAGE];
     };
-    _Atomic uint64_t
-        hash[REGION_SERIES]; /* of the labels; 0: free, and so are all that follow (but overflow) */
+    _Atomic uint64_t hash
+        [REGION_SERIES]; /* of the labels; 0: free. A series stands at its hash, or behind it where others do */
     _Atomic uint64_t owner[REGION_PROCESSES]; /* see owner.h; 0: free */
 };
 
-struct region_pair {
-    _Atomic uint32_t series; /* index + 1; 0: free */
-    _Atomic int32_t active;
-};
-
 struct region_process {
-    struct region_pair pair[REGION_PAIRS];
+    _Atomic int32_t active[REGION_SERIES]; /* a client of a thousand services has connections to each */
 };
 
 struct series_labels {

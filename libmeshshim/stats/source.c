@@ -24,21 +24,20 @@ bool source_read(const struct source *source, size_t offset, void *to, size_t le
     return true;
 }
 
-static void add_process(struct source *source, const struct region_process *record, uint64_t owner,
-                        uint64_t self)
+static void add_process(struct source *source, uint64_t owner, uint64_t self)
 {
+    const struct region_process *record = &source->record;
     int alive = -1; /* not known: asked only where it matters */
-    for (size_t i = 0; i < REGION_PAIRS; i++) {
-        uint32_t series = atomic_load(&record->pair[i].series);
-        int32_t active = atomic_load(&record->pair[i].active);
-        if (series == 0 || series > REGION_SERIES || active <= 0)
+    for (size_t i = 0; i < REGION_SERIES; i++) {
+        int32_t active = atomic_load(&record->active[i]);
+        if (active <= 0)
             continue;
         if (alive < 0)
             alive = !owner_gone(owner, self);
         if (alive)
-            source->active[series - 1] += active;
+            source->active[i] += active;
         else
-            source->left[series - 1] += (uint64_t)active;
+            source->left[i] += (uint64_t)active;
     }
 }
 
@@ -46,9 +45,9 @@ static void count_active(struct source *source, uint64_t self)
 {
     for (size_t i = 0; i < REGION_PROCESSES; i++) {
         uint64_t owner = atomic_load(&source->control.owner[i]);
-        struct region_process record;
-        if (owner && source_read(source, REGION_PROCESS_OFFSET + i * sizeof record, &record, sizeof record))
-            add_process(source, &record, owner, self);
+        size_t offset = REGION_PROCESS_OFFSET + i * sizeof source->record;
+        if (owner && source_read(source, offset, &source->record, sizeof source->record))
+            add_process(source, owner, self);
     }
 }
 

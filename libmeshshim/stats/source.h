@@ -10,6 +10,7 @@ struct source {
     struct region_control control;
     int64_t active[REGION_SERIES]; /* connections that living processes have open */
     uint64_t left[REGION_SERIES];  /* that dead ones had, and nobody has counted as closed yet */
+    struct region_process record;  /* the one that is looked at: too large for a stack */
 };
 
 struct sources {

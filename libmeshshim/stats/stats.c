@@ -101,12 +101,13 @@ static bool block_is(struct region_block *block, const struct series_labels *lab
     return memcmp(&block->labels, labels, sizeof *labels) == 0;
 }
 
-/* Slots fill up in order and are never freed: the first free one means that the series is not there. */
+/* Slots are never freed: a free one where the series would stand means that it is not there. */
 static struct series *find_or_make(struct region *region, const struct series_labels *labels)
 {
     struct region_control *control = region_control(atomic_load(&region->base));
     uint64_t hash = hash_of(labels);
-    for (size_t i = 0; i < REGION_SERIES - REGION_OVERFLOW; i++) {
+    for (size_t n = 0; n < REGION_SERIES - REGION_OVERFLOW; n++) {
+        size_t i = (size_t)((hash + n) % (REGION_SERIES - REGION_OVERFLOW));
         uint64_t seen = atomic_load_explicit(&control->hash[i], memory_order_acquire);
         struct region_block *block;
         if (seen == 0 && atomic_compare_exchange_strong(&control->hash[i], &seen, hash))
