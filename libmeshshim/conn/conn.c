@@ -310,16 +310,22 @@ void conn_lost_fd(struct conn *conn, int fd)
     conn_left(conn, fd, NULL);
 }
 
+static void forget_fd(struct conn *conn, int fd)
+{
+    if (!fdtable_is(fd, conn) || !fdtable_clear(fd, conn))
+        return;
+    atomic_fetch_sub(&conn->fds, 1);
+    atomic_fetch_sub(&conn->entries, 1);
+}
+
+/* (Most have one descriptor, and are spared the walk.) */
 void conn_forget(struct conn *conn)
 {
     int end = fdtable_end();
     conn->plain = true;
-    for (int fd = 0; fd < end && atomic_load(&conn->fds) > 0; fd++) {
-        if (fdtable_is(fd, conn) && fdtable_clear(fd, conn)) {
-            atomic_fetch_sub(&conn->fds, 1);
-            atomic_fetch_sub(&conn->entries, 1);
-        }
-    }
+    forget_fd(conn, atomic_load(&conn->fd));
+    for (int fd = 0; fd < end && atomic_load(&conn->fds) > 0; fd++)
+        forget_fd(conn, fd);
     conn->last = conn->shared && shared_leave(conn->shared);
     atomic_store(&conn->closing, true);
 }

@@ -1,4 +1,7 @@
-/* See names.h. A small table of the most recent answers: a name is usually dialled right after it was resolved. */
+/*
+ * See names.h. A program may look up all that it will ever dial when it starts, so answers are kept: an address that lost its name would
+ * be dialled without protection. Only where there are more of them than any program needs, the oldest goes.
+ */
 #include "conn/names.h"
 
 #include <netinet/in.h>
@@ -8,15 +11,16 @@
 #include "base/banned.h"
 #include "base/lock.h"
 
-enum { PLACES = 1024, WAYS = 4 };
+enum { FEWEST = 256, MOST = 1 << 16, WAYS = 4 };
 
 struct answer {
     uint8_t address[16]; /* IPv4 as mapped */
-    uint32_t age;
-    char name[256];
+    uint32_t age;        /* 0: free */
+    char *name;
 };
 
-static struct answer *answers;
+static struct answer *answers; /* `places` of them, in sets of WAYS */
+static uint32_t places;        /* a power of two, or 0 */
 static struct lock lock;
 static uint32_t now;
 
@@ -40,7 +44,8 @@ static struct answer *ways_of(const uint8_t bytes[16])
     uint32_t hash = 2166136261u;
     for (int i = 0; i < 16; i++)
         hash = (hash ^ bytes[i]) * 16777619u;
-    return &answers[hash % (PLACES / WAYS) * WAYS];
+    hash ^= hash >> 15;
+    return &answers[hash % (places / WAYS) * WAYS];
 }
 
 static struct answer *find(const uint8_t bytes[16])
@@ -52,6 +57,7 @@ static struct answer *find(const uint8_t bytes[16])
     return NULL;
 }
 
+/* A free one, or else the oldest. */
 static struct answer *oldest(const uint8_t bytes[16])
 {
     struct answer *ways = ways_of(bytes), *victim = ways;
@@ -61,23 +67,58 @@ static struct answer *oldest(const uint8_t bytes[16])
     return victim;
 }
 
+/* Twice as many. What shared a set shares one of two afterwards, so all find a place. */
+static bool grow(void)
+{
+    struct answer *before = answers;
+    uint32_t count = places;
+    uint32_t more = count ? 2 * count : FEWEST;
+    struct answer *fresh = more <= MOST ? calloc(more, sizeof *fresh) : NULL;
+    if (!fresh)
+        return false;
+    answers = fresh;
+    places = more;
+    for (uint32_t i = 0; i < count; i++)
+        if (before[i].age)
+            *oldest(before[i].address) = before[i];
+    free(before);
+    return true;
+}
+
+static struct answer *place_for(const uint8_t bytes[16])
+{
+    struct answer *place = find(bytes);
+    if (place)
+        return place;
+    while (oldest(bytes)->age && grow())
+        continue;
+    place = oldest(bytes);
+    place->age = 0; /* a child that is forked now sees nothing half done */
+    memcpy(place->address, bytes, sizeof place->address);
+    return place;
+}
+
+static void remember(const char *name, const uint8_t bytes[16])
+{
+    char *copy = strdup(name), *before;
+    struct answer *place;
+    if (!copy)
+        return;
+    place = place_for(bytes);
+    before = place->name;
+    place->name = copy;
+    place->age = ++now;
+    free(before);
+}
+
 void names_remember(const char *name, const struct addrinfo *list)
 {
-    if (strlen(name) >= sizeof answers->name || lock_take(&lock) == LOCK_MINE)
+    if (lock_take(&lock) == LOCK_MINE)
         return;
-    if (!answers)
-        answers = calloc(PLACES, sizeof *answers);
-    for (; answers && list; list = list->ai_next) {
+    for (; list && (answers || grow()); list = list->ai_next) {
         uint8_t bytes[16];
-        struct answer *place;
-        if (!list->ai_addr || !address_bytes(list->ai_addr, bytes))
-            continue;
-        place = find(bytes);
-        if (!place)
-            place = oldest(bytes);
-        memcpy(place->address, bytes, sizeof bytes);
-        place->age = ++now;
-        snprintf(place->name, sizeof place->name, "%s", name);
+        if (list->ai_addr && address_bytes(list->ai_addr, bytes))
+            remember(name, bytes);
     }
     lock_release(&lock);
 }
