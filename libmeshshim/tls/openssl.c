@@ -10,10 +10,11 @@
 #include "base/blocks.h"
 #include "base/once.h"
 
-enum {
-    PRIVATE_ROOM = 32 * 1024,
-    PRIVATE_LEAST = 32
-}; /* for the numbers of private keys: a few, and those of a reload */
+/*
+ * For the numbers of private keys: a few that stay, one for each handshake under way, and half a KiB of random generator for each thread
+ * that makes handshakes. What is not used of it costs no memory.
+ */
+enum { PRIVATE_ROOM = 1024 * 1024, PRIVATE_LEAST = 32 };
 
 static struct once once;
 
@@ -78,7 +79,7 @@ static void manage_memory(void)
 static bool start(void)
 {
     manage_memory();
-    /* Private keys as OpenSSL holds them: locked, wiped, not in core files. Where it is full or cannot be had they lie in its heap. */
+    /* Private keys as OpenSSL holds them: locked, wiped, not in core files. Where it cannot be had they lie in its heap; where it is full, handshakes fail. */
     CRYPTO_secure_malloc_init(PRIVATE_ROOM, PRIVATE_LEAST);
     return OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1;
 }
