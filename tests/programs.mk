@@ -3,9 +3,10 @@ TRACE_SRC := $(wildcard tests/trace/*.c)
 TRACE_OBJ := $(TRACE_SRC:tests/%.c=$(B)/tests/%.o)
 PEERS_BIN := $(B)/tests/peers/badpeer $(B)/tests/peers/victim
 # One file each.
-SMALL_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/apps/programs/*.c) tests/escape/escape.c)
+SMALL_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/apps/programs/*.c) tests/escape/escape.c tests/bench/echo.c)
 FAULTS_BIN := $(B)/tests/faults/subject $(B)/tests/faults/drive $(B)/tests/faults/inject.so
-TEST_PROGRAMS := $(B)/tests/trace/trace $(PEERS_BIN) $(SMALL_BIN) $(FAULTS_BIN)
+CROWD     := $(B)/tests/bench/scale/crowd
+TEST_PROGRAMS := $(B)/tests/trace/trace $(PEERS_BIN) $(SMALL_BIN) $(FAULTS_BIN) $(CROWD)
 # They pass bad pointers and counts on purpose.
 MISUSE := -Wno-nonnull -Wno-stringop-overflow -Wno-stringop-overread -Wno-write-strings -Wno-discarded-qualifiers
 
@@ -36,6 +37,9 @@ $(B)/tests/faults/inject.o: TEST_DEFINES := -fPIC -fno-builtin -fvisibility=hidd
 
 $(B)/tests/faults/inject.so: $(B)/tests/faults/inject.o
 	$(CC) -shared -o $@ $^ -lgcc_s -ldl
+
+$(CROWD): $(CROWD).o $(B)/tests/bench/drive/clock.o
+	$(CC) -o $@ $^
 
 $(SMALL_BIN): %: %.o
 	$(CC) -o $@ $^ -lpthread

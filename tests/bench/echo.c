@@ -1,5 +1,6 @@
 /* echo PORT: gives every byte back, to any number of connections, on one thread. Its own memory stays the same however
  * many there are, so what grows is the kernel's and the library's. */
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,14 +37,17 @@ static void serve(int set, int fd, int listener)
     ssize_t n = read(fd, bytes, sizeof bytes);
     if (n > 0 && write(fd, bytes, (size_t)n) == n)
         return;
-    if (n != -1)
+    if (n != -1 || errno != EAGAIN)
         close(fd);
 }
 
 int main(int argc, char **argv)
 {
-    struct rlimit files = { 65536, 65536 };
-    setrlimit(RLIMIT_NOFILE, &files);
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
     int listener = listen_on((unsigned short)(argc == 2 ? strtol(argv[1], NULL, 10) : 0));
     int set = epoll_create1(0);
     if (listener < 0) {
