@@ -22,9 +22,14 @@ static size_t remembered_count;
 static char *preloaded;      /* the first of them */
 static const char *own_name; /* how this library is called in it */
 
+static bool is_preload(const char *entry)
+{
+    return strncmp(entry, PRELOAD, sizeof PRELOAD - 1) == 0;
+}
+
 static bool is_ours(const char *entry)
 {
-    return strncmp(entry, PRELOAD, sizeof PRELOAD - 1) == 0 || strncmp(entry, "MESHSHIM_", 9) == 0;
+    return is_preload(entry) || strncmp(entry, "MESHSHIM_", 9) == 0;
 }
 
 /* The list names this library, by whatever path. */
@@ -51,7 +56,7 @@ void preload_remember(void)
         if (!copy)
             continue;
         remembered[remembered_count++] = copy;
-        if (strncmp(copy, PRELOAD, sizeof PRELOAD - 1) == 0 && names_us(copy))
+        if (is_preload(copy) && names_us(copy))
             preloaded = copy;
     }
 }
@@ -69,6 +74,16 @@ static char *find(char *const envp[], const char *name, size_t length)
     return entry ? *entry : NULL;
 }
 
+/* The loader takes the last one where there are several, as getenv takes the first. */
+static char *find_preload(char *const envp[])
+{
+    char *last = NULL;
+    for (char *const *entry = envp; entry && *entry; entry++)
+        if (is_preload(*entry))
+            last = *entry;
+    return last;
+}
+
 static bool is_disabled(char *const envp[])
 {
     const char *disabled = find(envp, "MESHSHIM_DISABLE=", sizeof "MESHSHIM_DISABLE=" - 1);
@@ -83,7 +98,7 @@ static bool has_config(char *const envp[])
 
 static bool has_preload(char *const envp[])
 {
-    const char *list = find(envp, PRELOAD, sizeof PRELOAD - 1);
+    const char *list = find_preload(envp);
     return !preloaded || (list && names_us(list));
 }
 
@@ -108,8 +123,7 @@ static bool is_complete(char *const envp[])
 
 bool preload_reaches(char *const envp[])
 {
-    return is_complete(envp) &&
-           (!preloaded || is_there(find(envp, PRELOAD, sizeof PRELOAD - 1) + sizeof PRELOAD - 1));
+    return is_complete(envp) && (!preloaded || is_there(find_preload(envp) + sizeof PRELOAD - 1));
 }
 
 static bool is_wanted(void)
@@ -143,7 +157,7 @@ static size_t count(char *const envp[])
 
 char **preload_environment(struct preload *preload, char *const envp[])
 {
-    char *theirs = find(envp, PRELOAD, sizeof PRELOAD - 1), *joined = theirs, **out = preload->own;
+    char *theirs = find_preload(envp), *joined = theirs, **out = preload->own;
     size_t n = 0, room = count(envp) + remembered_count + 2;
     preload->list = NULL;
     preload->text = NULL;
@@ -156,7 +170,7 @@ char **preload_environment(struct preload *preload, char *const envp[])
     if (!out)
         return (char **)(uintptr_t)envp;
     for (char *const *entry = envp; entry && *entry; entry++)
-        if (*entry != theirs)
+        if (!is_preload(*entry))
             out[n++] = *entry;
     if (joined)
         out[n++] = joined;

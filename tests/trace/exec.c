@@ -79,6 +79,25 @@ static pid_t by_empty_environment(int fd)
     return child;
 }
 
+/* Its own list stands behind the one that it was started with: the loader takes the last. */
+static pid_t by_two_preloads(int fd)
+{
+    char preload[] = "LD_PRELOAD=libm.so.6", *both[300], **arguments = arguments_of("talk", fd);
+    const char *path = self_path();
+    size_t n = 0;
+    pid_t child;
+    for (char **entry = environ; *entry && n < sizeof both / sizeof both[0] - 2; entry++)
+        both[n++] = *entry;
+    both[n++] = preload;
+    both[n] = NULL;
+    child = fork();
+    if (child == 0) {
+        execve(path, arguments, both);
+        _exit(127);
+    }
+    return child;
+}
+
 static pid_t by_fexecve(int fd)
 {
     char **arguments = arguments_of("talk", fd);
@@ -179,6 +198,11 @@ void script_exec_fork_execve(struct side *s)
 void script_exec_empty_environment(struct side *s)
 {
     started(s, by_empty_environment);
+}
+
+void script_exec_two_preloads(struct side *s)
+{
+    started(s, by_two_preloads);
 }
 
 void script_exec_fexecve(struct side *s)
