@@ -8,7 +8,7 @@
 
 #include "base/banned.h"
 
-enum { LEAD = 64 - 5 }; /* see scratch.h; 5: a record's header */
+enum { LEAD = SCRATCH_BEFORE + 64 - 5 }; /* see scratch.h; 5: a record's header */
 enum { SMALL = LEAD + SCRATCH_SIZE, LARGE = LEAD + SCRATCH_LARGE_RECORDS * (16384 + 22), LARGE_ONES = 4 };
 
 static __thread uint8_t *mine;

@@ -8,8 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* In full records: four, and as much as a core's own cache still holds beside other things. */
-enum { SCRATCH_RECORDS = 4, SCRATCH_LARGE_RECORDS = 16 };
+/* In full records: four, and half a megabyte, which a core's own cache still holds (a MiB and more, in servers). */
+enum { SCRATCH_RECORDS = 4, SCRATCH_LARGE_RECORDS = 32 };
+enum { SCRATCH_BEFORE = 1024 }; /* bytes before its beginning that are one's own too */
 #define SCRATCH_SIZE ((size_t)SCRATCH_RECORDS * (16384 + 22) + 1)
 
 /*

@@ -65,6 +65,42 @@ void script_read_over_several_sends(struct side *s)
     meet(s);
 }
 
+/*
+ * All of it has come, and is read in pieces that end now just before the end of a message of the sender's, now just behind, now in its
+ * middle: while anything is left, poll says so, and a look at it and FIONREAD agree.
+ */
+void script_read_pieces_stay_readable(struct side *s)
+{
+    enum { TOTAL = 60000, FIRST = 268, RECORD = 16384 };
+    static const size_t pieces[] = { 200,  60, 8,    RECORD - 1, 1, RECORD - 700, 700, RECORD - 1500,
+                                     1499, 1,  1022, 999,        3, 5000,         2,   65536 };
+    static char data[TOTAL], peeked[64];
+    struct stream stream = stream_of(77);
+    int fd = connected_nonblocking(s), queued = 0;
+    if (!s->client) {
+        stream_make(&stream, data, TOTAL);
+        said("a head", send(fd, data, FIRST, 0) == FIRST ? 0 : -1);
+        said("the rest", send(fd, data + FIRST, TOTAL - FIRST, 0) == TOTAL - FIRST ? 0 : -1);
+        while (ioctl(fd, TIOCOUTQ, &queued) == 0 && queued > 0) /* until it is the receiver's */
+            usleep(1000);
+    }
+    meet(s);
+    for (size_t i = 0; s->client && i < sizeof pieces / sizeof pieces[0]; i++) {
+        size_t left = TOTAL - stream.at, want = left < pieces[i] ? left : pieces[i];
+        size_t look = left < sizeof peeked ? left : sizeof peeked;
+        bool same = say_poll(fd, POLLIN, 0) & POLLIN;
+        queued = 0;
+        same = same && recv(fd, peeked, sizeof peeked, MSG_PEEK) == (ssize_t)look;
+        same = same && ioctl(fd, FIONREAD, &queued) == 0 && queued > 0;
+        same = same && recv(fd, data, pieces[i], 0) == (ssize_t)want &&
+               memcmp(data, peeked, look < want ? look : want) == 0;
+        say("%zu: %s", pieces[i], same && stream_got(&stream, data, want) ? "right" : "wrong");
+    }
+    if (s->client)
+        say("%zu of %d left, poll %d", TOTAL - (size_t)stream.at, TOTAL, say_poll(fd, POLLIN, 0));
+    meet(s);
+}
+
 void script_read_zero_bytes(struct side *s)
 {
     int fd = connected_nonblocking(s);

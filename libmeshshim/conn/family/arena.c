@@ -145,9 +145,3 @@ void *arena_grant(arena_ref *ref, size_t size)
     }
     return piece;
 }
-
-void arena_drop(arena_ref *ref, size_t size)
-{
-    arena_free(arena_at(ARENA_ONCE(*ref), size), size);
-    *ref = 0;
-}

@@ -28,6 +28,12 @@ void *arena_at(arena_ref ref, size_t size);
 /* The same, allocated where there is none. Whoever needs it twice keeps the pointer: `*ref` may have changed. */
 void *arena_grant(arena_ref *ref, size_t size);
 /* Frees what `*ref` refers to, and forgets it. */
-void arena_drop(arena_ref *ref, size_t size);
+static inline void arena_drop(arena_ref *ref, size_t size)
+{
+    arena_ref seen = ARENA_ONCE(*ref);
+    if (seen)
+        arena_free(arena_at(seen, size), size);
+    *ref = 0;
+}
 
 #endif

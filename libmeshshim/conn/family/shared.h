@@ -21,7 +21,7 @@
 #include "tls/keys.h"
 
 /* To be raised when what a field means changes but not the size: processes of two libraries must not share it. */
-enum { SHARED_LAYOUT = 5 };
+enum { SHARED_LAYOUT = 6 };
 
 enum { DEFERRED_MOST = 4096 };
 
@@ -43,9 +43,9 @@ static inline int shared_error(const int *error)
 struct receiving {
     struct lock lock;
     _Atomic shared_bool asleep; /* the lock's owner may be waiting in the kernel */
-    shared_bool held;           /* the last byte of an opened record is still in the kernel */
     shared_bool told;           /* the program knows by FIONREAD how much there is, and may stop there */
-    shared_bool ended;          /* close_notify was read, or the program shut reading down: end of file */
+    uint16_t held;     /* so many bytes of an opened record, its last ones, are still in the kernel */
+    shared_bool ended; /* close_notify was read, or the program shut reading down: end of file */
     shared_bool
         reset_told; /* the program has seen ECONNRESET: what follows is end of file, as in the kernel */
     uint32_t empty; /* records without data in a row */

@@ -1,6 +1,6 @@
 /*
  * Plaintext that the program has not taken. While there is any, the last byte of its record stays unread in the kernel, so that the
- * descriptor stays readable. See receive_parts.h.
+ * descriptor stays readable; and with it what comes before, where that is less than another system call is worth. See receive_parts.h.
  */
 #include <errno.h>
 #include <string.h>
@@ -8,10 +8,12 @@
 
 #include "base/banned.h"
 #include "base/libc.h"
+#include "base/scratch.h"
 #include "conn/family/arena.h"
 #include "conn/stream/receive_parts.h"
 
 enum { KEEP_MOST = 96 * 1024 }; /* for MSG_PEEK and FIONREAD */
+enum { HOLD_MOST = SCRATCH_BEFORE };
 
 struct kept reading_kept(const struct receiving *rx)
 {
@@ -58,19 +60,26 @@ void reading_set_low_water(int fd, const struct receiving *rx)
     libc.setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
 }
 
-void reading_set_held(struct reading *r, bool held)
+size_t reading_held(const struct receiving *rx)
 {
-    r->rx->held = held;
+    size_t held = ARENA_ONCE(rx->held);
+    return held < HOLD_MOST ? held : HOLD_MOST;
+}
+
+void reading_set_held(struct reading *r, size_t held)
+{
+    r->rx->held = (uint16_t)held;
     if (__builtin_expect(r->rx->low_water, 0))
         reading_set_low_water(r->fd, r->rx);
 }
 
-/* The byte that marked kept plaintext leaves the kernel with the last of it. */
 void reading_release_held(struct reading *r)
 {
-    uint8_t byte;
-    if (r->rx->held && libc_recv_now(r->fd, &byte, 1, 0) == 1)
-        reading_set_held(r, false);
+    uint8_t gone[HOLD_MOST];
+    size_t held = reading_held(r->rx);
+    ssize_t got = held ? libc_recv_now(r->fd, gone, held, 0) : 0;
+    if (got > 0)
+        reading_set_held(r, held - (size_t)got);
 }
 
 void reading_take_kept(struct reading *r, struct iov *out)
@@ -89,28 +98,35 @@ void reading_take_kept(struct reading *r, struct iov *out)
         reading_release_held(r);
 }
 
-/*
- * The record at the scratch's start is larger than `room`: all but its last byte is read, the last one only looked at.
- * Returns 1 when it is open and kept, 0 for the end, or minus an errno.
- */
-int reading_keep_large(struct reading *r, size_t total, int flags)
+/* The record of `total` bytes at the scratch's start: its last ones, at least one, are only looked at. As reading_keep_large. */
+static int look_at_rest(struct reading *r, size_t total, int flags)
 {
-    int result;
-    ssize_t got;
-    while (r->length < total - 1) {
+    for (;;) {
+        size_t rest = total - r->length;
+        ssize_t got = 0;
+        int result;
+        if (rest <= HOLD_MOST) {
+            got = reading_recv(r, r->cipher + r->length, rest, flags | MSG_PEEK);
+            if (got <= 0 || (size_t)got == rest)
+                return got > 0 ? 1 : (int)got;
+        }
         result = reading_fetch(r, total - 1, flags);
         if (result <= 0)
             return result;
     }
-    got = reading_recv(r, r->cipher + r->length, 1, flags | MSG_PEEK);
-    if (got <= 0)
-        return (int)got;
-    result = reading_open(r, 0, total, NULL, true);
+}
+
+int reading_keep_large(struct reading *r, size_t total, struct iov *out, int flags)
+{
+    int result = look_at_rest(r, total, flags);
+    if (result <= 0)
+        return result;
+    result = reading_open(r, 0, total, out, true);
     if (result < 0)
         return result;
+    reading_set_held(r, total - r->length);
     r->length = 0;
-    reading_set_held(r, true);
-    if (r->rx->kept_length == 0) /* an alert or a ticket: nothing to keep the byte for */
+    if (r->rx->kept_length == 0) /* an alert or a ticket: nothing to keep the bytes for */
         reading_release_held(r);
     return 1;
 }
@@ -118,16 +134,17 @@ int reading_keep_large(struct reading *r, size_t total, int flags)
 /* While plaintext is kept, another record may be taken only where all of it has come: one byte must always stay behind. */
 static bool next_is_whole(struct reading *r)
 {
-    uint8_t head[1 + RECORD_HEADER];
+    uint8_t head[HOLD_MOST + RECORD_HEADER];
+    size_t held = reading_held(r->rx), most = held + RECORD_HEADER;
     int queued = 0, total;
-    if (libc_recv_now(r->fd, head, sizeof head, MSG_PEEK) < (ssize_t)sizeof head)
+    if (libc_recv_now(r->fd, head, most, MSG_PEEK) < (ssize_t)most)
         return false;
-    total = record_length(head + 1);
-    return total < 0 || (libc.ioctl(r->fd, FIONREAD, (long)&queued) == 0 && queued >= 1 + total);
+    total = record_length(head + held);
+    return total < 0 || (libc.ioctl(r->fd, FIONREAD, (long)&queued) == 0 && queued >= (int)held + total);
 }
 
 /*
- * Keeps plaintext until at least `want` bytes are there or the kernel is dry; the last byte of the last record stays unread. The rule for
+ * Keeps plaintext until at least `want` bytes are there or the kernel is dry; something of the last record stays unread. The rule for
  * every call that must know plaintext without taking it.
  */
 int reading_keep_until(struct reading *r, size_t want, int first_flags)
@@ -149,7 +166,7 @@ int reading_keep_until(struct reading *r, size_t want, int first_flags)
         total = record_length(r->cipher);
         if (total < 0)
             return reading_fail_protocol(r, -total);
-        result = reading_keep_large(r, (size_t)total, flags);
+        result = reading_keep_large(r, (size_t)total, NULL, flags);
         if (result == 0)
             return reading_kernel_end(r);
         if (result < 0)

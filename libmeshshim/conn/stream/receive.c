@@ -93,26 +93,34 @@ static int control(struct reading *r, const struct record *record, struct iov at
 /* An alert or a KeyUpdate: what it says must not show in a buffer where the program gets no data. */
 enum { ASIDE = 8 };
 
-/* Opens the record of `total` bytes at r->cipher + at into `out`, or, where `keep`, behind what is kept. */
+/* Where a record of `room` bytes is opened to that does not fit: what the program has room for, in one piece, and behind what is kept. */
+static bool place(struct receiving *rx, size_t room, const struct iov *out, struct iovec spans[2])
+{
+    struct iovec direct = { NULL, 0 };
+    if (out && room > ASIDE)
+        direct = iov_span(out, out->left);
+    if (out && direct.iov_len < out->left)
+        direct.iov_len = 0;
+    spans[0] = direct;
+    spans[1].iov_len = room - direct.iov_len;
+    spans[1].iov_base = reading_make_room(rx, spans[1].iov_len + 1);
+    return spans[1].iov_base != NULL;
+}
+
 int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bool keep)
 {
     struct receiving *rx = r->rx;
-    size_t room = total - RECORD_OVERHEAD;
+    size_t room = total - RECORD_OVERHEAD, direct;
     bool aside = !keep && room <= ASIDE;
     uint8_t small[ASIDE];
     struct record record;
-    struct iovec span = { small, room };
+    struct iovec spans[2] = { { small, room }, { NULL, 0 } };
     struct iov to;
     int alert;
 
-    if (!reading_aead(r->conn))
+    if (!reading_aead(r->conn) || (keep && !place(rx, room, out, spans)))
         return reading_fail(r, ENOMEM, ALERT_INTERNAL_ERROR);
-    if (keep) {
-        span.iov_base = reading_make_room(rx, room + 1);
-        if (!span.iov_base)
-            return reading_fail(r, ENOMEM, ALERT_INTERNAL_ERROR);
-    }
-    to = keep || aside ? iov_of(&span, 1) : *out;
+    to = keep || aside ? iov_of(spans, 2) : *out;
     alert = record_open(r->conn->rx_aead, &rx->keys, r->cipher + at, total, &to, &record);
     if (alert < 0)
         return reading_fail_protocol(r, -alert);
@@ -122,19 +130,17 @@ int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bo
         rx->empty = record.length ? 0 : rx->empty + 1;
         if (rx->empty > EMPTY_RECORDS)
             return reading_fail_protocol(r, ALERT_UNEXPECTED_MESSAGE);
-        if (keep) {
-            rx->kept_length += (uint32_t)record.length;
-        } else {
-            r->done += record.length;
-            if (aside)
-                iov_fill(out, small, record.length);
-            else
-                iov_advance(out, record.length);
-        }
+        direct = !keep || record.length < spans[0].iov_len ? record.length : spans[0].iov_len;
+        r->done += direct;
+        rx->kept_length += (uint32_t)(record.length - direct);
+        if (aside)
+            iov_fill(out, small, record.length);
+        else if (direct)
+            iov_advance(out, direct);
         return 0;
     }
     /* Not data: it was opened where data would have gone, and nothing of that is consumed. */
-    return control(r, &record, keep || aside ? iov_of(&span, 1) : *out);
+    return control(r, &record, keep || aside ? iov_of(spans, 2) : *out);
 }
 
 /* Is what lies at the scratch's start the beginning of a record, and not all of it? */
@@ -203,18 +209,16 @@ static size_t safe_ciphertext(size_t room)
 /* Reads up to `target` bytes of ciphertext in all. Returns 1 for progress, 0 for the end, or minus an errno. */
 int reading_fetch(struct reading *r, size_t target, int flags)
 {
-    size_t ask = target - r->length, skip = r->rx->held ? 1 : 0;
-    uint8_t *to = r->cipher + r->length;
-    ssize_t got = reading_recv(r, to, ask + skip, flags);
+    size_t ask = target - r->length, held = reading_held(r->rx), known;
+    /* What is known already goes before the scratch's beginning, where there is room for it. */
+    ssize_t got = reading_recv(r, r->cipher + r->length - held, ask + held, flags);
     if (got <= 0)
         return (int)got;
-    r->dry = (size_t)got < ask + skip;
-    if (skip) {
-        reading_set_held(r, false);
-        memmove(to, to + 1, (size_t)got - 1);
-        got--;
-    }
-    r->length += (size_t)got;
+    r->dry = (size_t)got < ask + held;
+    known = (size_t)got < held ? (size_t)got : held;
+    if (held)
+        reading_set_held(r, held - known);
+    r->length += (size_t)got - known;
     return 1;
 }
 
@@ -230,7 +234,7 @@ static int step(struct reading *r, struct iov *out, int flags)
         if (total < 0)
             return reading_fail_protocol(r, -total);
         if ((size_t)total > RECORD_OVERHEAD + out->left)
-            return reading_keep_large(r, (size_t)total, flags);
+            return reading_keep_large(r, (size_t)total, out, flags);
     }
     result = reading_fetch(r, target, flags);
     if (result <= 0)
@@ -397,7 +401,7 @@ ssize_t stream_available(struct conn *conn, int fd)
         if (libc.ioctl(fd, FIONREAD, (long)&ciphertext) < 0)
             return -errno;
         /* A little is opened and counted exactly; of much, the ciphertext behind it is a bound that is never too low. */
-        if (ciphertext > (r.rx->held ? 1 : 0) && !r.rx->ended && !r.rx->error &&
+        if (ciphertext > (int)reading_held(r.rx) && !r.rx->ended && !r.rx->error &&
             r.rx->kept_length < COUNT_EXACTLY) {
             scratch = scratch_take();
             if (scratch) {

@@ -24,7 +24,7 @@ ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags);
 bool reading_aead(struct conn *conn);
 /* Reads up to `target` bytes of ciphertext in all. 1 for progress, 0 for the end, or minus an errno. */
 int reading_fetch(struct reading *r, size_t target, int flags);
-/* Opens the record of `total` bytes at r->cipher + at into `out`, or, where `keep`, behind what is kept. */
+/* Opens the record of `total` bytes at r->cipher + at into `out`; where `keep`, what does not go there is kept (`out` may be NULL). */
 int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bool keep);
 /* What has come of a record goes to the scratch's start, and back from `at`. */
 void reading_load_carry(struct reading *r);
@@ -40,13 +40,19 @@ struct kept reading_kept(const struct receiving *rx);
 /* Room for `more` bytes behind what is kept; NULL when out of memory. */
 uint8_t *reading_make_room(struct receiving *rx, size_t more);
 void reading_set_low_water(int fd, const struct receiving *rx);
-void reading_set_held(struct reading *r, bool held);
-/* The byte that marked kept plaintext leaves the kernel with the last of it. */
+/* How many bytes of an opened record are still in the kernel: no more than there is room for before the scratch. */
+size_t reading_held(const struct receiving *rx);
+/* While any are, nothing has begun to come behind them: r->length and the carry are 0. */
+void reading_set_held(struct reading *r, size_t held);
+/* The bytes that marked kept plaintext leave the kernel with the last of it. */
 void reading_release_held(struct reading *r);
 /* Kept plaintext goes to the program. */
 void reading_take_kept(struct reading *r, struct iov *out);
-/* A record larger than the program's room: 1 when it is open and kept, 0 for the end, or minus an errno. */
-int reading_keep_large(struct reading *r, size_t total, int flags);
+/*
+ * A record larger than the program's room, which is `out` where there is any: 1 when it is open and what does not go there is kept, 0 for the
+ * end, or minus an errno.
+ */
+int reading_keep_large(struct reading *r, size_t total, struct iov *out, int flags);
 /* Keeps plaintext until `want` bytes are there or the kernel is dry. */
 int reading_keep_until(struct reading *r, size_t want, int first_flags);
 ssize_t reading_peek(struct reading *r, struct iov *out);
