@@ -7,11 +7,13 @@
 #include "admin/admin.h"
 #include "admin/views.h"
 #include "base/banned.h"
+#include "base/blocks.h"
 #include "base/libc.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/quiet.h"
+#include "base/vault.h"
 #include "conn/handover/adopt.h"
 #include "conn/conn.h"
 #include "conn/pending/driver.h"
@@ -89,6 +91,8 @@ void start_after_fork(int slot)
     int saved = errno;
     lock_forget_thread();
     quiet_after_fork();
+    blocks_after_fork();
+    vault_after_fork();
     process_init();
     mesh_after_fork();
     names_after_fork();

@@ -107,3 +107,9 @@ void blocks_give(void *block)
                             << ((size_t)((uint8_t *)block - class->segment[segment]) / class->size);
     lock_release(&class->lock);
 }
+
+void blocks_after_fork(void)
+{
+    for (size_t i = 0; i < CLASSES; i++)
+        classes[i].lock = (struct lock){ 0 };
+}

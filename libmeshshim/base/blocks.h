@@ -17,5 +17,7 @@ void *blocks_take(size_t size);
 /* The bytes at `block`, where that is one that was taken; else 0. NULL is allowed. */
 size_t blocks_size(const void *block);
 void blocks_give(void *block);
+/* In a forked child, first: the thread that was at it is not here. */
+void blocks_after_fork(void);
 
 #endif

@@ -47,19 +47,22 @@ static void evp_destroy(struct aead *aead)
 static struct aead *evp_create(enum aead_suite suite, const uint8_t *key)
 {
     struct evp_aead *aead;
+    bool made;
 
     if (!once_ready(&once, fetch) && !ciphers[suite])
         return NULL;
     aead = calloc(1, sizeof *aead);
     if (!aead)
         return NULL;
+    openssl_secretly(true);
     aead->cipher = EVP_CIPHER_CTX_new();
     /* The schedules of GCM and ChaCha20-Poly1305 serve both directions: begin says which. */
-    if (!aead->cipher || EVP_CipherInit_ex2(aead->cipher, ciphers[suite], key, NULL, 1, NULL) != 1) {
-        evp_destroy(&aead->common);
-        return NULL;
-    }
-    return &aead->common;
+    made = aead->cipher && EVP_CipherInit_ex2(aead->cipher, ciphers[suite], key, NULL, 1, NULL) == 1;
+    openssl_secretly(false);
+    if (made)
+        return &aead->common;
+    evp_destroy(&aead->common);
+    return NULL;
 }
 
 static bool evp_begin(struct aead *aead, bool sealing, const uint8_t *nonce, const uint8_t *aad,

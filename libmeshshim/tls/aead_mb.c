@@ -11,6 +11,7 @@
 #endif
 
 #include "base/banned.h"
+#include "base/vault.h"
 #include "tls/aead_engine.h"
 
 #define AVX2_NAME "ipsec-mb AVX2"
@@ -134,11 +135,10 @@ static void schedule(const struct gcm *gcm, const uint8_t *key, struct gcm_key_d
 static struct aead *mb_create(const struct gcm *variant, enum aead_suite suite, const uint8_t *key)
 {
     const struct gcm *gcm = &variant[suite == AEAD_AES_256_GCM];
-    struct mb_aead *aead = aligned_alloc(LINE, size_of(gcm));
+    struct mb_aead *aead = vault_take(size_of(gcm));
 
     if (!aead)
         return NULL;
-    memset(aead, 0, size_of(gcm));
     aead->gcm = gcm;
     schedule(gcm, key, (struct gcm_key_data *)aead->key);
     return &aead->common;
@@ -156,8 +156,7 @@ static struct aead *vaes_create(enum aead_suite suite, const uint8_t *key)
 
 static void mb_destroy(struct aead *aead)
 {
-    explicit_bzero(aead, size_of(of(aead)->gcm));
-    free(aead);
+    vault_give(aead, size_of(of(aead)->gcm));
 }
 
 static bool mb_begin(struct aead *aead, bool sealing, const uint8_t *nonce, const uint8_t *aad,

@@ -9,6 +9,7 @@
 #include "base/banned.h"
 #include "base/blocks.h"
 #include "base/once.h"
+#include "base/vault.h"
 
 /*
  * For the numbers of private keys: a few that stay, one for each handshake under way, and half a KiB of random generator for each thread
@@ -27,16 +28,37 @@ static struct once once;
 #define RUNNING_ON_VALGRIND 0
 #endif
 
+static __thread bool secretly;
+
+void openssl_secretly(bool begins)
+{
+    secretly = begins;
+}
+
 static void *allocate(size_t size, const char *file, int line)
 {
     void *block = size < BLOCKS_LEAST ? NULL : blocks_take(size);
     (void)file, (void)line;
+    if (__builtin_expect(secretly, 0) && !block)
+        return vault_take(size);
     return block ? block : malloc(size);
+}
+
+static void release(void *memory, const char *file, int line)
+{
+    (void)file, (void)line;
+    size_t hidden = vault_size(memory);
+    if (hidden)
+        vault_give(memory, hidden);
+    else if (blocks_size(memory))
+        blocks_give(memory);
+    else
+        free(memory);
 }
 
 static void *reallocate(void *old, size_t size, const char *file, int line)
 {
-    size_t had = old ? blocks_size(old) : 0;
+    size_t hidden = vault_size(old), had = hidden ? hidden : blocks_size(old);
     void *fresh;
     if (!had && old)
         return realloc(old, size);
@@ -45,18 +67,9 @@ static void *reallocate(void *old, size_t size, const char *file, int line)
     fresh = allocate(size, file, line);
     if (fresh && had) {
         memcpy(fresh, old, had);
-        blocks_give(old);
+        release(old, file, line);
     }
     return fresh;
-}
-
-static void release(void *memory, const char *file, int line)
-{
-    (void)file, (void)line;
-    if (blocks_size(memory))
-        blocks_give(memory);
-    else
-        free(memory);
 }
 
 /* Valgrind looks for leaks in the heap alone. */
@@ -68,6 +81,11 @@ static void manage_memory(void)
 #else
 static void manage_memory(void)
 {
+}
+
+void openssl_secretly(bool begins)
+{
+    (void)begins;
 }
 #endif
 

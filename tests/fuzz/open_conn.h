@@ -78,10 +78,12 @@ static inline void tcp_close(int fd)
 
 static inline void tcp_pair(int pair[2])
 {
+    struct sockaddr_in from;
+    socklen_t length = sizeof from;
     pair[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     must(pair[1] >= 0);
     connect(pair[1], (struct sockaddr *)&listens, sizeof listens);
-    pair[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    pair[0] = accept4(listener, (struct sockaddr *)&from, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
     must(pair[0] >= 0);
     set_up(pair);
 }
