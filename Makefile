@@ -33,7 +33,9 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 ifeq ($(OPENSSL),static)
 SSL_LIBS := -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic
 # Functions of OpenSSL that its handshake finds ours in place of: see __wrap_ in libmeshshim/tls.
-SSL_LIBS += -Wl,--wrap=d2i_X509 -Wl,--wrap=ssl_log_secret
+SSL_WRAPS := d2i_X509 ssl_log_secret EVP_KDF_fetch EVP_KDF_free EVP_KDF_CTX_new EVP_KDF_CTX_free EVP_KDF_derive EVP_Q_mac \
+             EVP_KEYMGMT_names_do_all
+SSL_LIBS += $(SSL_WRAPS:%=-Wl,--wrap=%)
 # Nobody else's, and so free to get its memory where we like.
 CPPFLAGS += -DMESHSHIM_OWN_OPENSSL
 else

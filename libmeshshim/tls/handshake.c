@@ -17,6 +17,11 @@
 #include "tls/resumption.h"
 #include "tls/suite.h"
 
+/* Which of OpenSSL's key log are wanted: both ends' traffic secrets, and the exporter's. */
+enum { CLIENT_SECRET, SERVER_SECRET, EXPORTER_SECRET, SECRETS };
+static const char *const secret_names[SECRETS] = { "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0",
+                                                   "EXPORTER_SECRET" };
+
 enum { FIRST_BYTES = 16 };
 
 struct handshake {
@@ -31,8 +36,8 @@ struct handshake {
     bool ended;                 /* the peer closed its side */
     uint8_t first[FIRST_BYTES]; /* what the peer sent first, for the sentence */
     size_t received;
-    uint8_t secrets[2][KEYS_SECRET]; /* client's, server's traffic secret */
-    bool have_secret[2];
+    uint8_t secrets[SECRETS][KEYS_SECRET];
+    bool have_secret[SECRETS];
 };
 
 /* ---- the BIO ---- */
@@ -132,13 +137,11 @@ static bool unhex(const char *hex, uint8_t *out, size_t most)
     return n == 32 || n == 48;
 }
 
-static const char *const secret_names[] = { "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0" };
-
 static void on_key(const SSL *ssl, const char *line)
 {
     struct handshake *h = SSL_get_ex_data(ssl, app_slot);
     size_t name = strcspn(line, " ");
-    for (size_t i = 0; h && i < 2; i++) {
+    for (size_t i = 0; h && i < SECRETS; i++) {
         const char *secret;
         if (strncmp(line, secret_names[i], name) != 0 || secret_names[i][name])
             continue;
@@ -161,7 +164,7 @@ int __wrap_ssl_log_secret(SSL *ssl, const char *name, const uint8_t *secret, siz
     if (OPENSSL_VERSION_NUMBER >= 0x30200000L)
         return __real_ssl_log_secret(ssl, name, secret, length);
     h = SSL_get_ex_data(ssl, app_slot);
-    for (size_t i = 0; h && i < 2; i++) {
+    for (size_t i = 0; h && i < SECRETS; i++) {
         if (strcmp(name, secret_names[i]) != 0 || (length != 32 && length != 48))
             continue;
         memcpy(h->secrets[i], secret, length);
@@ -174,7 +177,7 @@ bool handshake_keys(struct handshake *h, struct keys *send, struct keys *receive
 {
     enum aead_suite suite;
     bool server = SSL_is_server(h->ssl);
-    return suite_of(h->ssl, &suite) && h->have_secret[0] && h->have_secret[1] &&
+    return suite_of(h->ssl, &suite) && h->have_secret[CLIENT_SECRET] && h->have_secret[SERVER_SECRET] &&
            keys_derive(send, suite, h->secrets[server]) && keys_derive(receive, suite, h->secrets[!server]);
 }
 
@@ -376,7 +379,8 @@ enum handshake_status handshake_step(struct handshake *h, int fd)
     ERR_clear_error();
     result = SSL_do_handshake(h->ssl);
     if (result == 1) {
-        h->resumed = resumption_settle(&h->resumption, h->ssl);
+        h->resumed = resumption_settle(&h->resumption, h->ssl,
+                                       h->have_secret[EXPORTER_SECRET] ? h->secrets[EXPORTER_SECRET] : NULL);
         if (h->check.accepted)
             return HANDSHAKE_DONE;
         blame_certificate(

@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 
 #include "base/banned.h"
+#include "tls/hkdf.h"
 #include "tls/peer.h"
 #include "tls/suite.h"
 
@@ -91,7 +92,7 @@ static int find(SSL *ssl, const unsigned char *id, size_t length, SSL_SESSION **
 /* ---- the session that this handshake leaves behind ---- */
 
 /* What both ends think who they are goes into the secret. */
-static bool derive(const struct resumption *r, SSL *ssl, struct session *made)
+static bool derive(const struct resumption *r, const uint8_t *exporter, struct session *made)
 {
     const char *own = identity_spiffe_id(r->identity), *peer = r->check->peer_id;
     uint8_t out[SESSION_KEY + KEYS_SECRET];
@@ -99,8 +100,8 @@ static bool derive(const struct resumption *r, SSL *ssl, struct session *made)
     char context[2 * SESSION_PEER];
     int n = snprintf(context, sizeof context, "%s\n%s", r->is_server ? peer : own, r->is_server ? own : peer);
     bool ok =
-        n > 0 && SSL_export_keying_material(ssl, out, sizeof made->handle + secret, LABEL, sizeof LABEL - 1,
-                                            (const unsigned char *)context, (size_t)n, 1) == 1;
+        n > 0 && hkdf_export((enum hkdf_hash)secret, exporter, (struct hkdf_bytes){ LABEL, sizeof LABEL - 1 },
+                             (struct hkdf_bytes){ context, (size_t)n }, out, sizeof made->handle + secret);
     if (ok) {
         memcpy(made->handle, out, sizeof made->handle);
         memcpy(made->secret, out + sizeof made->handle, secret);
@@ -122,7 +123,7 @@ static bool speaks_ours(const SSL *ssl)
     return length == 8 && memcmp(name, "meshshim", 8) == 0;
 }
 
-static void keep(const struct resumption *r, SSL *ssl, int64_t proven_until)
+static void keep(const struct resumption *r, SSL *ssl, const uint8_t *exporter, int64_t proven_until)
 {
     struct session made = { .proven_until = least(proven_until, identity_not_after(r->identity)) };
     enum aead_suite suite;
@@ -133,7 +134,7 @@ static void keep(const struct resumption *r, SSL *ssl, int64_t proven_until)
     if (!speaks_ours(ssl) || !suite_of(ssl, &suite))
         return;
     made.suite = (uint8_t)suite;
-    if (derive(r, ssl, &made)) {
+    if (derive(r, exporter, &made)) {
         place = place_of(r, r->is_server ? made.handle : r->place);
         sessions_put(&place, &made, now);
     }
@@ -167,13 +168,13 @@ bool resumption_begin(struct resumption *r, SSL *ssl, struct identity *identity,
     return true;
 }
 
-bool resumption_settle(struct resumption *r, SSL *ssl)
+bool resumption_settle(struct resumption *r, SSL *ssl, const uint8_t *exporter)
 {
     bool resumed = r->enabled && SSL_session_reused(ssl) == 1;
     if (resumed && !(r->has && peer_accept(r->check, r->session.peer)))
         return false;
-    if (r->enabled && r->check->accepted)
-        keep(r, ssl, resumed ? r->session.proven_until : r->check->valid_until);
+    if (r->enabled && r->check->accepted && exporter)
+        keep(r, ssl, exporter, resumed ? r->session.proven_until : r->check->valid_until);
     return resumed;
 }
 

@@ -28,10 +28,10 @@ struct resumption {
 bool resumption_begin(struct resumption *resumption, SSL *ssl, struct identity *identity,
                       struct peer_check *check, const char *destination);
 /*
- * The handshake is through. True: it was resumed, and the check says who it is. Either way both ends keep what they need for the
+ * The handshake is through; `exporter`: its exporter's secret, NULL: not known. True: it was resumed, and the check says who it is. Either way both ends keep what they need for the
  * next one. False and nothing in the check: it was not, and the certificate's judgement counts.
  */
-bool resumption_settle(struct resumption *resumption, SSL *ssl);
+bool resumption_settle(struct resumption *resumption, SSL *ssl, const uint8_t *exporter);
 void resumption_end(struct resumption *resumption);
 
 #endif
