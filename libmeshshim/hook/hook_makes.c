@@ -1,6 +1,6 @@
 /* What makes descriptors: each hook is the real call, and a look at the number that came out of it. */
 #include "base/banned.h"
-#include "conn/family/family.h"
+#include "conn/family/slots.h"
 #include "conn/mesh.h"
 #include "conn/openfds.h"
 #include "hook/entry.h"
@@ -24,8 +24,9 @@ static inline int new_pair(int result, const int *ends)
     if (result == 0) {
         entry_new(ends[0]);
         entry_new(ends[1]);
-        if (mesh_state != MESH_OFF && openfd_kind(ends[0]) == OPENFD_UNIX)
-            family_begin(); /* before vfork, which is not seen: connections may be sent to the child */
+        /* Before vfork, which is not seen: connections may be sent to the child, or by it to us, who must be found. */
+        if (mesh_state != MESH_OFF && openfd_kind(ends[0]) == OPENFD_UNIX && family_begin())
+            slots_own();
     }
     return result;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ static void pair_of(int ends[2])
         fail("socketpair");
 }
 
-static void pass(int to, const int *fds, int n)
+void pass(int to, const int *fds, int n)
 {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(MOST * sizeof(int))] = { 0 };
     struct iovec iov = { "m", 1 };
@@ -345,6 +346,30 @@ void script_pass_to_program(struct side *s)
     pass(ends[0], &fd, 1);
     close(fd);
     finish(child);
+    meet(s);
+}
+
+/* By a program that was started before there was any connection, to the process that started it. */
+void script_pass_from_program(struct side *s)
+{
+    if (s->client) {
+        int ends[2], fd;
+        pid_t child;
+        char port[12], end[12];
+        char *arguments[] = { "trace", "--continue", "give", end, port, NULL };
+        pair_of(ends);
+        snprintf(port, sizeof port, "%d", s->address.sin_port);
+        snprintf(end, sizeof end, "%d", ends[1]);
+        if (posix_spawn(&child, self_path(), NULL, NULL, arguments, environ))
+            fail("posix_spawn");
+        fd = take_one(ends[0]);
+        finish(child);
+        say_send(fd, "lo", 0);
+        say_recv(fd, 6, MSG_WAITALL);
+        say_close(fd);
+    } else {
+        serve(accepted(s));
+    }
     meet(s);
 }
 

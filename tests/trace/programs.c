@@ -1,6 +1,7 @@
 /* What a script starts: this program again, with --continue and a name, on descriptors that it inherits. */
 #include "trace.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -147,13 +148,25 @@ static void take(int fd, char **arguments)
     say_send(got, "answer", 0);
 }
 
+/* Makes a connection to the port that it is told, and gives it away by the socket that it inherits. */
+static void give(int fd, char **arguments)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = (in_port_t)strtol(arguments[0], NULL, 10),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int connection = tcp_socket(0);
+    say_connect(connection, &address);
+    say_send(connection, "hel", 0);
+    pass(fd, &connection, 1);
+}
+
 static const struct program {
     const char *name;
     void (*run)(int fd, char **arguments);
 } programs[] = {
     { "talk", talk },           { "read_all", read_all }, { "stdio", stdio }, { "go_on", go_on },
     { "send_rest", send_rest }, { "use_set", use_set },   { "serve", serve }, { "chain", chain },
-    { "hold", hold },           { "look", look },         { "take", take },
+    { "hold", hold },           { "look", look },         { "take", take },   { "give", give },
 };
 
 int run_program(char **arguments)

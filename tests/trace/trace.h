@@ -123,6 +123,9 @@ const char *self_path(void);
 void exec_program(const char *name, int fd, const char *first,
                   const char *second); /* comes back only where exec fails */
 
+/* passing.c */
+void pass(int to, const int *fds, int n); /* descriptors, with one byte */
+
 /* signals.c */
 void tick_start(int flags); /* SIGALRM every TICK, sigaction flags */
 void tick_stop(void);
