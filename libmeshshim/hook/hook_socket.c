@@ -202,13 +202,14 @@ int hook_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 
 /* ---- shutdown ---- */
 
-/* Said to the peer once it is known. */
+/* Said to the peer once it is known. Before TCP is up the kernel takes the connection down. */
 static int shut_pending(struct conn *conn, int fd, int how)
 {
     bool ended;
-    if (how < SHUT_RD || how > SHUT_RDWR || !conn->pending || conn_state(conn) == CONN_CONNECTING)
+    if (how < SHUT_RD || how > SHUT_RDWR || !conn->pending)
         return libc.shutdown(fd, how);
-    if (entry_establish(conn, fd, MSG_DONTWAIT, how != SHUT_RD, &ended) == -EAGAIN && pending_shut(conn, how))
+    if (entry_establish(conn, fd, MSG_DONTWAIT, how != SHUT_RD, &ended) == -EAGAIN &&
+        conn_state(conn) != CONN_CONNECTING && pending_shut(conn, how))
         return 0;
     return conn_state(conn) == CONN_OPEN ? hook_shutdown(fd, how) : libc.shutdown(fd, how);
 }

@@ -210,6 +210,25 @@ void script_connect_close_unseen(struct side *s)
     meet(s);
 }
 
+void script_connect_shut_unseen(struct side *s)
+{
+    if (s->client) {
+        int fd = tcp_socket(SOCK_NONBLOCK);
+        said("connect", connect(fd, (const struct sockaddr *)&s->address, sizeof s->address));
+        said("shutdown", shutdown(fd, SHUT_WR));
+        meet(s);
+        await(fd, POLLIN);
+        say_recv(fd, 10, 0);
+    } else {
+        int fd;
+        meet(s);
+        fd = accepted(s);
+        say_recv(fd, 10, 0);
+        say_send(fd, "and yet", 0);
+    }
+    meet(s);
+}
+
 /* One thread holds both ends; either closes first. */
 static void alone(struct side *s, bool server_first)
 {

@@ -68,6 +68,8 @@ void stream_send_early(struct conn *conn, int fd, const uint8_t *data, size_t n)
     sent = writing_aead(conn);
     while (sent && in.left)
         sent = send_early_record(&w, scratch, &in);
+    if (sent && w.tx->nagle)
+        writing_push_first(conn, fd);
     if (sent)
         writing_count(conn, (ssize_t)n);
     else
