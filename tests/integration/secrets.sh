@@ -54,7 +54,7 @@ for name in sys.argv[3:]:
     print("not ok" if found else "ok", f"secrets: not in a core file: the secrets and keys of a connection, {suite}", *found)
 print("ok" if b"spiffe://mesh.local" in core else "not ok", "secrets: what is looked at is a core file of the server")
 PY
-# shellcheck disable=SC2086 # one each
+# shellcheck disable=SC2046,SC2086 # one each
 /usr/bin/python3 "$work/look.py" "$work/core.$server" "$work/ca/server.key" $(printf "$work/secrets-%s " $suites) >"$work/found"
 cat "$work/found"
 failures=$(grep -c '^not ok' "$work/found")
