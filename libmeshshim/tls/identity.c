@@ -10,6 +10,7 @@
 #include "base/banned.h"
 #include "tls/certificate.h"
 #include "tls/credentials.h"
+#include "tls/openssl.h"
 #include "tls/peer.h"
 
 /* What clients offer. A strict foreign HTTP server refuses a hello whose list holds nothing that it knows. */
@@ -124,6 +125,7 @@ struct identity *identity_new(const struct workload *workload, struct buf *why)
     struct credentials credentials;
     struct findings findings = FINDINGS_INIT;
     struct identity *identity = NULL;
+    unsigned shortages = openssl_shortages();
 
     credentials_load(workload, (int64_t)time(NULL), &credentials, &findings);
     if (findings.fault_count == 0)
@@ -132,6 +134,11 @@ struct identity *identity_new(const struct workload *workload, struct buf *why)
         buf_append(why, buf_text(&findings.faults), strcspn(buf_text(&findings.faults), "\n"));
     credentials_free(&credentials);
     findings_free(&findings);
+    if (identity && openssl_shortages() != shortages) {
+        buf_puts(why, "out of memory");
+        identity_unref(identity);
+        identity = NULL;
+    }
     return identity;
 }
 

@@ -1,6 +1,8 @@
 /* See openssl.h. */
 #include "tls/openssl.h"
 
+#include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -18,6 +20,7 @@
 enum { PRIVATE_ROOM = 1024 * 1024, PRIVATE_LEAST = 32 };
 
 static struct once once;
+static _Atomic unsigned shortages;
 
 #if defined(MESHSHIM_OWN_OPENSSL) && !defined(__SANITIZE_ADDRESS__)
 /* ---- memory: the large pieces of a handshake, about 40 KiB, are not of the program's heap ---- */
@@ -35,13 +38,56 @@ void openssl_secretly(bool begins)
     secretly = begins;
 }
 
-static void *allocate(size_t size, const char *file, int line)
+/*
+ * OpenSSL ends the process where it has no memory for the lists of its heap of private keys, two bits a piece, twice: it gets it here. Used in
+ * start alone, when no other thread is in OpenSSL yet.
+ */
+enum { RESERVE = PRIVATE_ROOM / PRIVATE_LEAST / 2 + 8192 };
+static _Alignas(16) uint8_t reserve[RESERVE];
+static size_t reserved = RESERVE; /* full: nothing is to be had */
+
+static void *take_reserved(size_t size)
+{
+    size_t at = reserved;
+    if (size > RESERVE - at)
+        return NULL;
+    reserved = at + ((size + 15) & ~(size_t)15);
+    return reserve + at;
+}
+
+static bool is_reserved(const void *memory)
+{
+    return (uintptr_t)memory - (uintptr_t)reserve < RESERVE;
+}
+
+static void open_reserve(bool open)
+{
+    static size_t used;
+    if (open) {
+        reserved = used;
+    } else {
+        used = reserved;
+        reserved = RESERVE;
+    }
+}
+
+static void *take(size_t size)
 {
     void *block = size < BLOCKS_LEAST ? NULL : blocks_take(size);
-    (void)file, (void)line;
     if (__builtin_expect(secretly, 0) && !block)
         return vault_take(size);
     return block ? block : malloc(size);
+}
+
+static void *allocate(size_t size, const char *file, int line)
+{
+    void *memory = take(size);
+    (void)file, (void)line;
+    if (__builtin_expect(!memory, 0)) {
+        atomic_fetch_add(&shortages, 1);
+        memory = take_reserved(size);
+    }
+    return memory;
 }
 
 static void release(void *memory, const char *file, int line)
@@ -52,7 +98,7 @@ static void release(void *memory, const char *file, int line)
         vault_give(memory, hidden);
     else if (blocks_size(memory))
         blocks_give(memory);
-    else
+    else if (!is_reserved(memory))
         free(memory);
 }
 
@@ -60,8 +106,12 @@ static void *reallocate(void *old, size_t size, const char *file, int line)
 {
     size_t hidden = vault_size(old), had = hidden ? hidden : blocks_size(old);
     void *fresh;
-    if (!had && old)
-        return realloc(old, size);
+    if (!had && old) {
+        fresh = is_reserved(old) ? NULL : realloc(old, size);
+        if (!fresh)
+            atomic_fetch_add(&shortages, 1);
+        return fresh;
+    }
     if (size <= had)
         return old;
     fresh = allocate(size, file, line);
@@ -83,6 +133,11 @@ static void manage_memory(void)
 {
 }
 
+static void open_reserve(bool open)
+{
+    (void)open;
+}
+
 void openssl_secretly(bool begins)
 {
     (void)begins;
@@ -98,11 +153,18 @@ static bool start(void)
 {
     manage_memory();
     /* Private keys as OpenSSL holds them: locked, wiped, not in core files. Where it cannot be had they lie in its heap; where it is full, handshakes fail. */
+    open_reserve(true);
     CRYPTO_secure_malloc_init(PRIVATE_ROOM, PRIVATE_LEAST);
+    open_reserve(false);
     return OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1;
 }
 
 bool openssl_start(void)
 {
     return once_ready(&once, start);
+}
+
+unsigned openssl_shortages(void)
+{
+    return atomic_load(&shortages);
 }

@@ -9,5 +9,10 @@
 bool openssl_start(void);
 /* What it allocates in this thread from here on, or no longer, holds keys: base/vault.h. Where it is the program's too, that is not ours to say. */
 void openssl_secretly(bool begins);
+/*
+ * How often it has got no memory. It does not always say so: what is made meanwhile may lack a part, an algorithm for example. (Not counted
+ * where it is the program's OpenSSL.)
+ */
+unsigned openssl_shortages(void);
 
 #endif
