@@ -42,8 +42,8 @@ static int the_timer(void)
 static void set_timer(int64_t due)
 {
     struct itimerspec when = { .it_value = { due / 1000, due % 1000 * 1000000 } };
-    timer_due = due;
-    timerfd_settime(the_timer(), TFD_TIMER_ABSTIME, &when, NULL);
+    /* Where it could not be set, or is not there, the next deadline is tried again. */
+    timer_due = timerfd_settime(the_timer(), TFD_TIMER_ABSTIME, &when, NULL) == 0 ? due : 0;
 }
 
 void readiness_arm(int64_t deadline_ms)
@@ -71,11 +71,13 @@ static void timer_fired(void)
     quiet_end(&quiet);
 }
 
-void readiness_add_timer(int epfd)
+int readiness_add_timer(int epfd)
 {
     struct epoll_event event = { .events = EPOLLIN, .data.u64 = readiness_cookie(TIMER_INDEX) };
-    if (the_timer() >= 0)
-        libc.epoll_ctl(epfd, EPOLL_CTL_ADD, the_timer(), &event); /* EEXIST: it is there already */
+    int fd = the_timer();
+    if (fd < 0)
+        return fd == -1 ? -ENOMEM : fd;
+    return libc.epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event) == 0 || errno == EEXIST ? 0 : -errno;
 }
 
 void readiness_after_fork(void)

@@ -13,7 +13,7 @@ enum { INDEX_BITS = 24, TIMER_INDEX = (1 << INDEX_BITS) - 1 };
 uint64_t readiness_cookie(uint32_t index);
 bool readiness_is_cookie(uint64_t data);
 
-/* readiness.c: the deadlines wake this set as well. */
-void readiness_add_timer(int epfd);
+/* readiness.c: the deadlines wake this set as well. 0, or minus an errno. */
+int readiness_add_timer(int epfd);
 
 #endif

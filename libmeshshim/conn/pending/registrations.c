@@ -126,6 +126,7 @@ static int control_locked(struct conn *conn, int epfd, int op, int fd, const str
     const struct registration *old = find(conn, epfd, fd);
     struct pending *p = conn_is_pending(conn) ? conn->pending : NULL;
     bool hidden;
+    int result;
     if (p && p->graced && op == EPOLL_CTL_MOD)
         p->held = true; /* it knows that it is connected, and waits for something else now */
     hidden = op != EPOLL_CTL_DEL && event && is_hidden(p, event->events);
@@ -147,9 +148,12 @@ static int control_locked(struct conn *conn, int epfd, int op, int fd, const str
         libc.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
         return -ENOMEM;
     }
-    if (hidden)
-        readiness_add_timer(epfd);
-    return 0;
+    result = hidden ? readiness_add_timer(epfd) : 0;
+    if (result < 0 && op == EPOLL_CTL_ADD) { /* without deadlines the program might wait for ever */
+        forget(conn, epfd, fd);
+        libc.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
+    }
+    return op == EPOLL_CTL_ADD ? result : 0;
 }
 
 int readiness_control(struct conn *conn, int epfd, int op, int fd, const struct epoll_event *event)
