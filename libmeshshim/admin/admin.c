@@ -362,13 +362,13 @@ static void *run(void *unused)
 static void wait_until_ready(void)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += STOP_MS * 1000000L;
     if (until.tv_nsec >= 1000000000L) {
         until.tv_sec++;
         until.tv_nsec -= 1000000000L;
     }
-    while (sem_timedwait(&admin.ready, &until) != 0 && errno == EINTR)
+    while (sem_clockwait(&admin.ready, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR)
         continue;
 }
 

@@ -3,8 +3,9 @@
  * fail in each run.
  *
  *   drive DIRECTORY SUBJECT PRELOADS INJECTOR [--side SIDE] [--whole] [--jobs N] [--only SIDE:CALL:THREAD:NTH:ERRNO]
+ *         [--storm ROUNDS --rate N]
  *
- * DIRECTORY holds client.ini and server.ini. Lines `not ok …` say which call and how its host fared; `#` lines count.
+ * DIRECTORY holds ini/client.ini and ini/server.ini, apart from what is written here: its changes are looked for. Lines `not ok …` say which call and how its host fared; `#` lines count.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -43,7 +44,7 @@ static const char canary[] = "canary-in-the-clear";
 static const char *const side_names[] = { "client", "server" };
 enum { CLIENT, SERVER, LIMIT_MS = 30000, RELAYED = 8, TAIL = sizeof canary - 2 };
 
-static const char *directory, *subject, *preloads, *injector;
+static const char *directory, *subject, *preloads, *injector, *storm;
 
 /* One run: which call fails, and what came of it. */
 struct fault {
@@ -176,7 +177,7 @@ static struct process start(int side, const char *argument, const struct fault *
     if (pipe2(out, O_CLOEXEC) != 0)
         die("pipe");
     snprintf(log, sizeof log, "%s/%s.%s.err", directory, slot, side_names[side]);
-    snprintf(config, sizeof config, "%s/%s.ini", directory, side_names[side]);
+    snprintf(config, sizeof config, "%s/ini/%s.ini", directory, side_names[side]);
     snprintf(control, sizeof control, "%s/%s.control", directory, slot);
     snprintf(both, sizeof both, "%s:%s", preloads, injector);
     process.pid = fork();
@@ -191,6 +192,11 @@ static struct process start(int side, const char *argument, const struct fault *
             setenv("FAULT_FILE", control, 1);
         else
             unsetenv("FAULT_FILE");
+        if (side == CLIENT)
+            setenv("FAULT_SWITCH", control, 1);
+        if (storm && side == CLIENT)
+            execl(subject, subject, "storm", argument, storm, fault->side == SERVER ? "server" : NULL,
+                  (char *)NULL);
         execl(subject, subject, side_names[side], argument, (char *)NULL);
         _exit(127);
     }
@@ -219,7 +225,10 @@ static void take_report(int out, char *into, size_t room)
     char *at;
     into[0] = '\0';
     text[n > 0 ? n : 0] = '\0';
-    at = strstr(text, "descriptors:");
+    at = strstr(text, "\ndescriptors:");
+    at = at ? at + 1 : strncmp(text, "descriptors:", 12) == 0 ? text : NULL;
+    if (storm)
+        printf("%.*s", (int)(at ? at - text : n > 0 ? n : 0), text);
     if (at)
         snprintf(into, room, "%.*s", (int)strcspn(at, "\n"), at);
 }
@@ -227,7 +236,7 @@ static void take_report(int out, char *into, size_t room)
 /* Until both have ended, or nobody waits any longer. */
 static void attend(struct process *p, int listener, int port, int *input, struct outcome *outcome)
 {
-    int64_t end = now_ms() + LIMIT_MS;
+    int64_t end = now_ms() + (storm ? 20 : 1) * LIMIT_MS;
     while (!p[CLIENT].ended || !p[SERVER].ended) {
         struct pollfd all[3 + RELAYED * 2];
         if (p[CLIENT].ended && *input >= 0) {
@@ -321,7 +330,8 @@ static int occurrences(const char *text, const char *word, size_t length)
 /* Where the admin thread could have no table of its own, its socket is in the program's. */
 static int admins_own(const char *word, size_t length)
 {
-    return length == 18 && strncmp(word, "socket-of-domain-1", length) == 0;
+    return (length == 18 && strncmp(word, "socket-of-domain-1", length) == 0) ||
+           (length == 18 && strncmp(word, "anon_inode:inotify", length) == 0);
 }
 
 /* Nothing is open that is not open where nothing fails. */
@@ -352,6 +362,8 @@ static const char *judge_side(const struct outcome *outcome, int side)
         return "got other bytes than were sent";
     if (WEXITSTATUS(status) == 4)
         return "is of no use afterwards";
+    if (WEXITSTATUS(status) == 5)
+        return "has lost something";
     if (WEXITSTATUS(status) != 0)
         return "ended badly";
     if (!is_within(outcome->descriptors[side], reference.descriptors[side])) {
@@ -449,7 +461,7 @@ static const struct {
     { CALL_flock, { ENOLCK, EWOULDBLOCK } },
     { CALL_pthread_create, { EAGAIN } },
     { CALL_nanosleep, { EINTR } },
-    { CALL_sem_timedwait, { ETIMEDOUT, EINTR } },
+    { CALL_sem_clockwait, { ETIMEDOUT, EINTR } },
     { CALL_kill, { EPERM } },
     { CALL_getrandom, { EAGAIN, ENOSYS } },
     { CALL_getentropy, { EIO } },
@@ -477,7 +489,7 @@ static const struct {
     { SYS_sendto, { ECONNRESET, EPIPE, ENOBUFS } },
     { SYS_openat, { EMFILE, ENOENT } },
     { SYS_getdents64, { ENOENT } },
-    { SYS_memfd_create, { EMFILE, ENOSYS } },
+    { SYS_memfd_create, { EMFILE, ENOMEM } },
     { SYS_nanosleep, { EINTR } },
     { SYS_futex, { EINTR } },
 };
@@ -507,7 +519,7 @@ static int by_first(const void *a, const void *b)
 }
 
 /*
- * OpenSSL allocates in thousands of places, all by its one function: of places that share the innermost caller, `sample`, evenly spread.
+ * OpenSSL allocates in thousands of places, all by its one function: of places that share the innermost caller, the first `sample`, and as many evenly spread.
  * Everything where it is 0.
  */
 static void choose(const struct fault_site *site, size_t n, int side, bool whole, size_t sample)
@@ -520,7 +532,8 @@ static void choose(const struct fault_site *site, size_t n, int side, bool whole
                 alike++;
                 before += j < i;
             }
-        if (sample && alike > sample && before * sample / alike == (before + 1) * sample / alike)
+        if (sample && alike > sample && before >= sample &&
+            before * sample / alike == (before + 1) * sample / alike)
             continue;
         for (int e = 0; e < 5 && errors[e] && (e == 0 || whole); e++)
             add(&(struct fault){ side, site[i].call, site[i].thread, errors[e], site[i].first,
@@ -582,6 +595,20 @@ static bool parse(const char *text, struct fault *fault)
     return true;
 }
 
+static int storm_once(int side, uint32_t rate)
+{
+    const struct fault fault = { .side = side, .nth = rate };
+    struct outcome outcome;
+    const char *found;
+    run(&fault, FAULT_NONE, "storm", &outcome);
+    reference = outcome;
+    found = judge(&outcome);
+    printf("# %u calls failed\n", outcome.hits);
+    if (found)
+        printf("not ok %s\n", found);
+    return found || outcome.hits == 0 ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
     struct progress *progress =
@@ -589,6 +616,7 @@ int main(int argc, char **argv)
     struct fault only;
     bool whole = false, one = false;
     size_t sample = 5;
+    uint32_t rate = 1000;
     int jobs = 4, chosen = -1;
     if (argc < 5)
         return 2;
@@ -603,12 +631,18 @@ int main(int argc, char **argv)
             jobs = atoi(argv[++i]);
         else if (strcmp(argv[i], "--side") == 0 && i + 1 < argc)
             chosen = strcmp(argv[++i], side_names[SERVER]) == 0;
+        else if (strcmp(argv[i], "--storm") == 0 && i + 1 < argc)
+            storm = argv[++i];
+        else if (strcmp(argv[i], "--rate") == 0 && i + 1 < argc)
+            rate = (uint32_t)atoi(argv[++i]);
         else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc && parse(argv[++i], &only))
             one = true;
         else
             return 2;
     }
     signal(SIGPIPE, SIG_IGN);
+    if (storm)
+        return storm_once(chosen == SERVER ? SERVER : CLIENT, rate);
     for (int side = CLIENT; side <= SERVER; side++)
         if (chosen < 0 || chosen == side)
             survey(side, whole, sample);
