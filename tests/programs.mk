@@ -4,7 +4,7 @@ TRACE_OBJ := $(TRACE_SRC:tests/%.c=$(B)/tests/%.o)
 PEERS_BIN := $(B)/tests/peers/badpeer $(B)/tests/peers/victim
 # One file each.
 SMALL_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/apps/programs/*.c) tests/escape/escape.c tests/bench/echo.c)
-FAULTS_BIN := $(B)/tests/faults/subject $(B)/tests/faults/drive $(B)/tests/faults/inject.so
+FAULTS_BIN := $(patsubst %,$(B)/tests/faults/%,subject drive transfer inject.so clock.so)
 CROWD     := $(B)/tests/bench/scale/crowd
 TEST_PROGRAMS := $(B)/tests/trace/trace $(PEERS_BIN) $(SMALL_BIN) $(FAULTS_BIN) $(CROWD)
 # They pass bad pointers and counts on purpose.
@@ -30,12 +30,12 @@ $(B)/tests/peers/badpeer: $(patsubst tests/%.c,$(B)/tests/%.o,$(wildcard tests/p
 $(B)/tests/peers/victim: $(B)/tests/peers/victim.o
 	$(CC) -o $@ $^ -lpthread
 
-$(B)/tests/faults/subject $(B)/tests/faults/drive: %: %.o
+$(patsubst %,$(B)/tests/faults/%,subject drive transfer): %: %.o
 	$(CC) -o $@ $^
 
-$(B)/tests/faults/inject.o: TEST_DEFINES := -fPIC -fno-builtin -fvisibility=hidden
+$(B)/tests/faults/inject.o $(B)/tests/faults/clock.o: TEST_DEFINES := -fPIC -fno-builtin -fvisibility=hidden
 
-$(B)/tests/faults/inject.so: $(B)/tests/faults/inject.o
+$(B)/tests/faults/%.so: $(B)/tests/faults/%.o
 	$(CC) -shared -o $@ $^ -lgcc_s -ldl
 
 $(CROWD): $(CROWD).o $(B)/tests/bench/drive/clock.o

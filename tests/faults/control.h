@@ -1,4 +1,7 @@
-/* What the driver, and every process of the side that is made to fail, share: a mapped file, whose name is in FAULT_FILE. */
+/*
+ * What the driver, and every process of the side that is made to fail, share: a mapped file, whose name is in FAULT_FILE. It is in FAULT_SWITCH
+ * for the client, which says when it begins and ends.
+ */
 #ifndef FAULTS_CONTROL_H
 #define FAULTS_CONTROL_H
 

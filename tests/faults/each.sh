@@ -11,6 +11,8 @@ connect_timeout = 2s"
 make_mesh
 sed -i 's/^\[inbound\]$/&\nhandshake_timeout = 2s/' "$work/client.ini" "$work/server.ini"
 
+mkdir "$work/ini" && mv "$work/client.ini" "$work/server.ini" "$work/ini/"
+
 # ---- none is left out ----
 nm -D --undefined-only "$B/libmeshshim.so" | awk '{ sub(/@.*/, "", $2); print $2 }' | grep -v -e '^_ITM_' -e '^__gmon_start__$' |
     sort -u >"$work/called"

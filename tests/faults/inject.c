@@ -86,14 +86,6 @@ __attribute__((constructor)) static void begin(void)
     inside--;
 }
 
-/* For the program: from here on nothing fails. */
-__attribute__((visibility("default"))) void fault_off(void);
-void fault_off(void)
-{
-    if (control && atomic_load(&control->mode) != FAULT_COUNT)
-        atomic_store(&control->mode, FAULT_NONE);
-}
-
 /* ---- from where ---- */
 
 static _Unwind_Reason_Code note_frame(struct _Unwind_Context *context, void *argument)

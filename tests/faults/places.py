@@ -10,6 +10,8 @@ import sys
 FOR_GOOD = {
     "CRYPTO_THREAD_run_once": "OpenSSL begins once a process",
     "ossl_lib_ctx_get_data": "OpenSSL makes the parts of its context once a process",
+    "ossl_lib_ctx_generic_new": "OpenSSL makes the parts of its context once a process",
+    "CRYPTO_get_ex_new_index": "OpenSSL numbers its slots once a process",
     "ossl_method_construct": "OpenSSL looks for an algorithm once a process",
     "fdtable_init": "no table of descriptors",
 }

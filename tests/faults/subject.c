@@ -4,16 +4,19 @@
  *
  *   subject server                 listens; its port goes to standard output; ends when standard input does
  *   subject client PORT            two rounds with faults, then one without
+ *   subject storm PORT ROUNDS      so many rounds with faults at random, twice; what is held after each must be the same
+ *   subject storm PORT ROUNDS server  the same, where the server is the one that fails
  *   subject answer FD N            started on a connection: sends N bytes back
  *   subject ask FD N               started on a connection: sends N bytes and wants them back
  *
- * Exit status: 0, the last round was without a fault and all went well; 3, wrong bytes; 4, the last round failed.
+ * Exit status: 0, the last round was without a fault and all went well; 3, wrong bytes; 4, the last round failed; 5, something is lost.
  * Standard output: "descriptors: …", what is open at the end.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -24,14 +27,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Of the injector, where it is loaded. */
-void fault_off(void) __attribute__((weak));
+#include "base/libc.h"
+#include "conn/family/family.h"
+#include "control.h"
 
 static const char canary[] = "canary-in-the-clear ";
 enum { PIECE = 100, LARGE = 40000, GREETING = sizeof canary - 1, PATIENCE = 20 };
@@ -44,6 +50,13 @@ static void wrong(const char *what)
 {
     fprintf(stderr, "%s: %s\n", step, what);
     exit(3);
+}
+
+static void hangs(int number)
+{
+    fprintf(stderr, "%s: there is no end\n", step);
+    signal(number, SIG_DFL);
+    raise(number);
 }
 
 static void fill(char *at, size_t n, size_t from)
@@ -169,6 +182,59 @@ static void tell_descriptors(void)
     fflush(stdout);
 }
 
+/* ---- what is held ---- */
+
+struct measure {
+    uint64_t heap, arena, descriptors;
+};
+
+/* Of conn/family/arena.c. */
+struct chunk {
+    uint32_t lock, index, used, free_list[9];
+};
+
+static uint64_t held_in(const uint8_t *base)
+{
+    const struct chunk *chunk = (const void *)base;
+    uint64_t held = chunk->used;
+    for (int class = 0; class < 9; class ++)
+        for (uint32_t at = chunk->free_list[class]; at; at = *(const uint32_t *)(const void *)(base + at))
+            held -= 512u << class;
+    return held;
+}
+
+static uint64_t held_in_family(int fd)
+{
+    struct stat st;
+    uint64_t held = 0;
+    uint8_t *at =
+        fstat(fd, &st) == 0 ? mmap(NULL, 16 * FAMILY_CHUNK, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+    uint32_t chunks;
+    if (at == MAP_FAILED)
+        return 0;
+    chunks = atomic_load(&((struct family *)(void *)at)->chunks);
+    for (uint32_t i = 1; i < chunks && i < 16; i++)
+        held += held_in(at + (size_t)i * FAMILY_CHUNK);
+    munmap(at, 16 * FAMILY_CHUNK);
+    return held;
+}
+
+static struct measure measure(void)
+{
+    struct measure now = { 0 };
+    for (int fd = 3; fd < 70000; fd++) {
+        char path[64], target[64] = "";
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        if (readlink(path, target, sizeof target - 1) <= 0)
+            continue;
+        now.descriptors++;
+        if (strncmp(target, "/memfd:meshshim-family", 22) == 0)
+            now.arena = held_in_family(fd); /* the library's own: closing another one would end its locks */
+    }
+    now.heap = mallinfo2().uordblks;
+    return now;
+}
+
 /* ---- the server ---- */
 
 struct command {
@@ -261,10 +327,10 @@ static bool obey(int fd)
         return by_child(fd, command.n, echo);
     case 'x':
         return by_program(fd, command.n, "answer", false);
-    case 'o': /* the last round begins */
-        if (fault_off)
-            fault_off();
-        return true;
+    case 'm': {
+        struct measure now = measure();
+        return put(fd, (const char *)&now, sizeof now);
+    }
     case 'q':
         return false;
     default:
@@ -392,12 +458,26 @@ static bool goodbye(int fd)
     return STEP("goodbye", command(fd, 'q', 0) && shutdown(fd, SHUT_WR) == 0 && at_end(fd));
 }
 
-static bool waiting_round(const struct sockaddr_in *address, bool last)
+/* From here on calls fail at the given mode, or not. Where nothing is to fail but to be counted, that goes on. */
+static void faults(enum fault_mode mode)
+{
+    static struct fault_control *control;
+    const char *path = getenv("FAULT_SWITCH");
+    int fd = control || !path ? -1 : open(path, O_RDWR | O_CLOEXEC);
+    if (fd >= 0) {
+        control = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        close(fd);
+    }
+    if (control && atomic_load(&control->mode) != FAULT_COUNT)
+        atomic_store(&control->mode, mode);
+}
+
+static bool waiting_round(const struct sockaddr_in *address)
 {
     int fd = STEP("socket", socket(AF_INET, SOCK_STREAM, 0));
     bool good = fd >= 0 &&
                 STEP("connect", connect(fd, (const struct sockaddr *)address, sizeof *address) == 0) &&
-                (!last || command(fd, 'o', 0)) && talk(fd) && through_processes(fd) && goodbye(fd);
+                talk(fd) && through_processes(fd) && goodbye(fd);
     if (!good)
         fprintf(stderr, "%s: %s\n", step, strerror(errno));
     if (fd >= 0)
@@ -436,7 +516,7 @@ static bool event_round(const struct sockaddr_in *address)
 {
     int set = STEP("epoll_create", epoll_create1(EPOLL_CLOEXEC));
     int fd = STEP("socket", socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)), other = -1;
-    bool good = set >= 0 && fd >= 0 && STEP("connect", connected(set, fd, address)) &&
+    bool good = set >= 0 && fd >= 0 && STEP("connect by events", connected(set, fd, address)) &&
                 STEP("readable", ready(set, fd, EPOLLIN, EPOLLIN)) && talk(fd) &&
                 STEP("dup", (other = dup(fd)) >= 0) && STEP("close", close(fd) == 0);
     if (good)
@@ -453,6 +533,18 @@ static bool event_round(const struct sockaddr_in *address)
     return good;
 }
 
+/* What could not be read is read again after a second. */
+static bool in_time(const struct sockaddr_in *address)
+{
+    bool good = waiting_round(address);
+    for (int i = 0; i < 4 && !good && getenv("FAULT_SWITCH"); i++) {
+        alarm(PATIENCE);
+        poll(NULL, 0, 400);
+        good = waiting_round(address);
+    }
+    return good;
+}
+
 static int client(const char *port)
 {
     struct addrinfo *found = NULL, hints = { .ai_family = AF_INET, .ai_flags = AI_NUMERICHOST };
@@ -461,31 +553,87 @@ static int client(const char *port)
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (getaddrinfo("127.0.0.1", port, &hints, &found) == 0)
         freeaddrinfo(found);
-    waiting_round(&address, false);
+    waiting_round(&address);
     alarm(PATIENCE);
     event_round(&address);
     alarm(PATIENCE);
-    if (fault_off)
-        fault_off();
-    for (int i = 0; i < 4 && !good;
-         i++) { /* a server may still be failing; what could not be read is read again after a second */
-        if (i)
-            poll(NULL, 0, 400);
-        good = waiting_round(&address, true);
-    }
+    faults(FAULT_NONE);
+    good = in_time(&address);
     tell_descriptors();
     return good ? 0 : 4;
+}
+
+/* ---- many rounds ---- */
+
+static bool told(const struct sockaddr_in *address, struct measure *answer)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    bool good = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 &&
+                get_canary(fd, GREETING) && command(fd, 'm', 0) && get(fd, (char *)answer, sizeof *answer) &&
+                command(fd, 'q', 0) && at_end(fd);
+    if (fd >= 0)
+        close(fd);
+    return good;
+}
+
+static bool calm(const struct sockaddr_in *address)
+{
+    bool good;
+    faults(FAULT_NONE);
+    good = in_time(address);
+    for (int i = 0; i < 6 && good; i++)
+        good = i % 2 ? event_round(address) : waiting_round(address);
+    return good;
+}
+
+static bool look(const struct sockaddr_in *address, bool there, struct measure *now)
+{
+    if (there)
+        return told(address, now);
+    *now = measure();
+    return true;
+}
+
+static int storm(const char *port, int rounds, bool there)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)) };
+    struct measure after[3];
+    int good = 0;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (int part = 0; part < 3; part++) {
+        if (part)
+            faults(FAULT_RATE);
+        for (int i = 0; part && i < rounds; i++) {
+            alarm(PATIENCE);
+            good += i % 2 ? event_round(&address) : waiting_round(&address);
+        }
+        alarm(PATIENCE);
+        if (!calm(&address) || !look(&address, there, &after[part]))
+            return 4;
+        printf("%s %d rounds of %d: heap %llu, arena %llu, descriptors %llu\n", part ? "# after" : "# before",
+               good, part * rounds, (unsigned long long)after[part].heap,
+               (unsigned long long)after[part].arena, (unsigned long long)after[part].descriptors);
+        fflush(stdout);
+    }
+    tell_descriptors();
+    return after[2].descriptors != after[1].descriptors || after[2].arena > after[1].arena ||
+                   after[2].heap > after[1].heap + (uint64_t)rounds * 32
+               ? 5
+               : 0;
 }
 
 int main(int argc, char **argv)
 {
     self = argv[0];
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGALRM, hangs);
     alarm(PATIENCE);
     if (argc == 2 && strcmp(argv[1], "server") == 0)
         return server();
     if (argc == 3 && strcmp(argv[1], "client") == 0)
         return client(argv[2]);
+    if (argc >= 4 && strcmp(argv[1], "storm") == 0)
+        return storm(argv[2], atoi(argv[3]), argc > 4);
     if (argc == 4 && strcmp(argv[1], "answer") == 0)
         return echo(atoi(argv[2]), (size_t)atoi(argv[3])) ? 0 : 1;
     if (argc == 4 && strcmp(argv[1], "ask") == 0)
