@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "client.h"
 #include "commands.h"
 #include "library.h"
@@ -14,6 +13,7 @@
 #include "render.h"
 #include "runtime.h"
 #include "tls/identity.h"
+#include "tls/ktls.h"
 
 #include "base/banned.h"
 
@@ -181,20 +181,39 @@ static void check_runtime(struct check *check)
     buf_free(&why);
 }
 
+/* By what the kernel offers and the configuration wants, in their order. */
+static const struct {
+    enum verdict verdict;
+    const char *text;
+} kernel_tls[][3] = {
+#define ABSENT                                                                                               \
+    "not offered, so records are made in the program itself, which is as safe; 'modprobe tls' offers it "    \
+    "where "                                                                                                 \
+    "the kernel has the module"
+    { { DOUBTFUL, ABSENT },
+      { GOOD, "not offered, and record_layer = user does without" },
+      { DOUBTFUL, ABSENT } },
+#undef ABSENT
+    { { GOOD,
+        "offered, but keys cannot be changed before Linux 6.14, so record_layer = auto leaves records to the "
+        "program itself" },
+      { GOOD, "offered; record_layer = user leaves records to the program itself" },
+      { DOUBTFUL,
+        "offered, but keys cannot be changed before Linux 6.14: with record_layer = kernel a connection "
+        "ends when its peer changes keys, or after 2^24 records; record_layer = auto leaves records to "
+        "the program itself" } },
+    { { GOOD, "offered, and record_layer = auto uses it" },
+      { GOOD, "offered; record_layer = user leaves records to the program itself" },
+      { GOOD, "offered, and record_layer = kernel uses it" } },
+};
+
 static void check_kernel(struct check *check)
 {
-    char *text = NULL;
-    size_t length;
-    int error = file_read("/proc/sys/net/ipv4/tcp_available_ulp", 4096, &text, &length);
+    enum ktls_offer offer = ktls_offer();
+    enum record_layer layer =
+        check->snapshot ? snapshot_workload(check->snapshot)->record_layer : RECORD_LAYER_AUTO;
 
-    if (!error && strstr(text, "tls"))
-        tell(check, GOOD, "kernel TLS: offered by this kernel");
-    else
-        tell(check, DOUBTFUL,
-             "kernel TLS: not offered, so records are made in the program itself, which is as safe; "
-             "'modprobe tls' "
-             "offers it where the kernel has the module");
-    free(text);
+    tell(check, kernel_tls[offer][layer].verdict, "kernel TLS: %s", kernel_tls[offer][layer].text);
 }
 
 static void check_environment(struct check *check)

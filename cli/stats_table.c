@@ -9,9 +9,10 @@
 
 static const struct column columns[] = {
     { "NAME", false },     { "DIRECTION", false }, { "SERVICE", false }, { "PEER", false },
-    { "SECURITY", false }, { "CONN", true },       { "ACTIVE", true },   { "RESUMED", true },
-    { "FAILED", true },    { "SENT", true },       { "RECEIVED", true }, { "HANDSHAKE", true },
-    { "P50", true },       { "P90", true },        { "P99", true },      { "P99.9", true },
+    { "SECURITY", false }, { "RECORDS", false },   { "CONN", true },     { "ACTIVE", true },
+    { "RESUMED", true },   { "FAILED", true },     { "SENT", true },     { "RECEIVED", true },
+    { "HANDSHAKE", true }, { "P50", true },        { "P90", true },      { "P99", true },
+    { "P99.9", true },
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
@@ -108,6 +109,15 @@ static void add_labels(struct grid *grid, const struct json *entry)
     grid_cell(grid, strcmp(security, "mutual_tls") == 0 ? GREEN : YELLOW, security);
 }
 
+/* Who seals them: "kernel", "user", or "mixed" where connections of the series differ. */
+static const char *record_layer(const struct json *layers)
+{
+    const struct json *first = layers ? layers->child : NULL;
+    if (!first)
+        return "-";
+    return first->next ? "mixed" : first->key;
+}
+
 static void add_entry(struct grid *grid, const struct json *entry)
 {
     static const char *const quantiles[] = { "p50", "p90", "p99", "p999" };
@@ -117,6 +127,7 @@ static void add_entry(struct grid *grid, const struct json *entry)
     uint64_t failure_count = failures(failed);
 
     add_labels(grid, entry);
+    grid_cell(grid, PLAIN, record_layer(json_get(entry, "record_layer")));
     grid_cell(grid, PLAIN, human_count(json_count(connections, "opened")).text);
     grid_cell(grid, PLAIN, human_count(json_count(connections, "active")).text);
     grid_cell(grid, PLAIN, human_count(json_count(connections, "resumed")).text);

@@ -17,6 +17,7 @@
 #include "conn/handover/adopt.h"
 #include "conn/conn.h"
 #include "conn/pending/driver.h"
+#include "conn/stream/goodbye.h"
 #include "conn/family/family.h"
 #include "conn/handover/handover.h"
 #include "conn/fdtable.h"
@@ -107,6 +108,7 @@ void start_after_fork(int slot)
     atomic_store(&service, 0);
     conn_after_fork_in_child(slot);
     driver_after_fork();
+    goodbye_after_fork();
     errno = saved;
 }
 
@@ -117,6 +119,7 @@ void start_end(void)
     if (atomic_load(&pending_count))
         driver_finish();
     conn_goodbye_all();
+    goodbye_finish();
 }
 
 void start_before_lock_in(bool all_threads)

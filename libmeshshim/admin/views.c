@@ -7,10 +7,12 @@
 #include "base/clock.h"
 #include "conn/conn.h"
 #include "conn/mesh.h"
+#include "conn/stream/stream.h"
 #include "policy/config.h"
 #include "stats/json.h"
 #include "tls/aead.h"
 #include "tls/identity.h"
+#include "tls/ktls.h"
 
 void view_config(struct buf *out)
 {
@@ -33,6 +35,15 @@ static void add_name(struct json_stream *json, const char *key, const char *name
     json_add_string(json, key, text);
 }
 
+/* Sent or received with the keys of the moment; the kernel counts its own. */
+static uint64_t records(int fd, int name, const struct keys *keys, bool kernel)
+{
+    uint64_t seq = keys->seq;
+    if (kernel)
+        ktls_sequence(fd, name, keys, &seq);
+    return seq;
+}
+
 /* Under the connection's lock: it cannot end meanwhile. */
 static void add_connection(struct json_stream *json, struct conn *conn)
 {
@@ -49,9 +60,11 @@ static void add_connection(struct json_stream *json, struct conn *conn)
         add_name(json, "service", about->service, sizeof about->service);
         add_name(json, "peer", about->peer, sizeof about->peer);
         json_add_string(json, "security", "mutual_tls");
-        json_add_string(json, "record_layer", "user");
-        json_add_uint(json, "records_sent", conn->shared->tx.keys.seq);
-        json_add_uint(json, "records_received", conn->shared->rx.keys.seq);
+        json_add_string(json, "record_layer", stats_layer_names[stream_layer(conn)]);
+        json_add_uint(json, "records_sent",
+                      records(fd, TLS_TX, &conn->shared->tx.keys, conn->shared->tx.kernel));
+        json_add_uint(json, "records_received",
+                      records(fd, TLS_RX, &conn->shared->rx.keys, conn->shared->rx.kernel));
         json_add_uint(json, "age_ms", (uint64_t)clock_ms() - (uint64_t)about->opened_ms);
         add_name(json, "address", about->address, sizeof about->address);
     }

@@ -10,6 +10,7 @@
 #include "conn/pending/pending_parts.h"
 #include "conn/stream/side.h"
 #include "conn/family/slots.h"
+#include "conn/stream/goodbye.h"
 #include "conn/stream/stream.h"
 
 enum { PER_CHUNK = 256, CHUNKS = 1 << 12 };
@@ -73,6 +74,7 @@ static void clean(struct conn *conn)
     conn->spent = false;
     conn->shared = NULL;
     conn->rx_aead = conn->tx_aead = NULL;
+    conn->kernel_seals = false;
     conn->counters = NULL;
     conn->series = NULL;
     conn->pending = NULL;
@@ -251,7 +253,8 @@ void conn_say_goodbye(struct conn *conn, int fd)
         settle_count(conn, false);
         atomic_store_explicit(&conn->state, CONN_OPEN, memory_order_release);
     }
-    stream_finish(conn, fd);
+    if (!stream_finish(conn, fd))
+        goodbye_later(fd, false);
     stream_drain_control(conn, fd);
 }
 

@@ -20,6 +20,7 @@
 #include "base/banned.h"
 #include "base/process.h"
 #include "conn/mesh.h"
+#include "conn/stream/stream.h"
 #include "hook/entry.h"
 #include "hook/sandbox.h"
 #include "hook/start.h"
@@ -60,6 +61,7 @@ static const struct rule rules[] = {
     { SYS_setsockopt, { IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY) } },
     { SYS_setsockopt, { IS(1, SOL_SOCKET), IS(2, SO_RCVLOWAT) } },
     { SYS_setsockopt, { IS(1, SOL_SOCKET), IS(2, SO_SNDBUF) } },
+    { SYS_setsockopt, { IS(1, SOL_TLS), ANY } }, /* a change of keys */
     { SYS_fcntl, { IS(1, F_GETFL), ANY } },
     { SYS_fcntl, { IS(1, F_GETFD), ANY } },
     { SYS_fcntl, { IS(1, F_GETLK), ANY } },
@@ -84,10 +86,29 @@ static const struct rule rules[] = {
     { SYS_madvise, { ANY, ANY } },
 };
 
+/*
+ * Where the kernel seals the records, a goodbye takes sendmsg, and a record without data recvmsg. What these could reach stands in memory, where a
+ * filter does not look: they are allowed for the numbers of such connections alone.
+ */
+enum { NUMBERS = 16 };
+static const int message_calls[] = { SYS_sendmsg, SYS_recvmsg };
+enum { MESSAGE_CALLS = sizeof message_calls / sizeof message_calls[0] };
+
+struct numbers {
+    int fd[NUMBERS], count;
+};
+
+static void add_number(struct conn *conn, void *context)
+{
+    struct numbers *numbers = context;
+    if (conn_state(conn) == CONN_OPEN && stream_layer(conn) != STATS_LAYER_USER && numbers->count < NUMBERS)
+        numbers->fd[numbers->count++] = atomic_load(&conn->fd);
+}
+
 enum {
     RULES = sizeof rules / sizeof rules[0],
     MOST_OF_A_RULE = 3 + 2 * 5,
-    FRONT = 2 + RULES * MOST_OF_A_RULE
+    FRONT = 3 + (RULES + NUMBERS * MESSAGE_CALLS) * MOST_OF_A_RULE
 };
 
 static struct sock_filter load(size_t offset)
@@ -126,6 +147,20 @@ static size_t compile(const struct rule *rule, struct sock_filter *out)
     return n;
 }
 
+static size_t compile_messages(struct sock_filter *out)
+{
+    struct numbers numbers = { .count = 0 };
+    size_t n = 0;
+    conn_each(add_number, &numbers);
+    for (int i = 0; i < numbers.count; i++) {
+        for (size_t call = 0; call < MESSAGE_CALLS; call++) {
+            struct rule rule = { message_calls[call], { { 0, 0x7fffffff, (uint32_t)numbers.fd[i] }, ANY } };
+            n += compile(&rule, out + n);
+        }
+    }
+    return n;
+}
+
 /* Ours, then the program's; NULL when out of memory. */
 static struct sock_filter *in_front(const struct sock_fprog *own, size_t *length)
 {
@@ -135,6 +170,7 @@ static struct sock_filter *in_front(const struct sock_fprog *own, size_t *length
         return NULL;
     for (size_t i = 0; i < RULES; i++)
         n += compile(&rules[i], all + n);
+    n += compile_messages(all + n);
     all[0] = load(offsetof(struct seccomp_data, arch));
     all[1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
     all[2] = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, (uint32_t)(n - 3));

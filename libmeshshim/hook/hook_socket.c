@@ -13,6 +13,7 @@
 #include "conn/ownfd.h"
 #include "conn/pending/readiness.h"
 #include "conn/pending/selfpair.h"
+#include "conn/stream/goodbye.h"
 #include "conn/stream/stream.h"
 #include "hook/entry.h"
 #include "hook/start.h"
@@ -221,11 +222,11 @@ int hook_shutdown(int fd, int how)
         return libc.shutdown(fd, how);
     if (conn_state(conn) != CONN_OPEN)
         return shut_pending(conn, fd, how);
-    if (how == SHUT_WR || how == SHUT_RDWR)
-        stream_finish(conn, fd);
+    if ((how == SHUT_WR || how == SHUT_RDWR) && !stream_finish(conn, fd) && goodbye_later(fd, true))
+        how = how == SHUT_WR ? -1 : SHUT_RD; /* the rest comes behind the goodbye */
     if (how == SHUT_RD || how == SHUT_RDWR)
         stream_end_reading(conn);
-    return libc.shutdown(fd, how);
+    return how < 0 ? 0 : libc.shutdown(fd, how);
 }
 
 /* ---- options and names ---- */
@@ -238,9 +239,11 @@ static int pending_error(struct conn *conn, int fd, void *value, socklen_t *len)
         pending_drive(conn);
     if (conn_state(conn) != CONN_FAILED) {
         int result = libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, len);
-        if (result == 0 && *len >= sizeof error && memcpy(&error, value, sizeof error) && error &&
-            conn->shared)
-            conn->shared->rx.reset_told = true; /* as in the kernel: told once, then the end */
+        if (result == 0 && *len >= sizeof error && conn->shared) {
+            memcpy(&error, value, sizeof error);
+            error = stream_error_taken(conn, error);
+            memcpy(value, &error, sizeof error);
+        }
         return result;
     }
     error = conn->so_error;
@@ -255,6 +258,8 @@ static int pending_error(struct conn *conn, int fd, void *value, socklen_t *len)
 int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
     struct conn *conn = protected_conn(fd);
+    if (conn && level == SOL_TLS) /* the kernel would tell the keys */
+        return (int)as_result(-ENOPROTOOPT);
     if (conn && level == SOL_SOCKET && name == SO_ERROR)
         return pending_error(conn, fd, value, len);
     if (conn && conn->shared && conn->shared->rx.low_water && level == SOL_SOCKET && name == SO_RCVLOWAT &&
@@ -265,6 +270,12 @@ int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
         return 0;
     }
     return libc.getsockopt(fd, level, name, value, len);
+}
+
+/* A layer of the kernel's under the program's bytes (kernel TLS of the program's own) would come under our records. It is not offered. */
+static bool takes_bytes_over(int level, int name)
+{
+    return (level == IPPROTO_TCP && name == TCP_ULP) || level == SOL_TLS;
 }
 
 int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
@@ -280,6 +291,8 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
         conn->shared->tx.nagle = false;
     if (conn && level == SOL_SOCKET && name == SO_ZEROCOPY)
         return (int)as_result(-EOPNOTSUPP);
+    if (conn && takes_bytes_over(level, name))
+        return (int)as_result(-ENOENT);
     return libc.setsockopt(fd, level, name, value, len);
 }
 

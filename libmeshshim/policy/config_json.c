@@ -95,6 +95,7 @@ static void put_port(struct json *json, uint16_t port)
 
 static const char *const mtls_words[] = { "strict", "permissive", "off" };
 static const char *const unmeshable_words[] = { "refuse", "warn" };
+static const char *const record_layer_words[] = { "auto", "user", "kernel" };
 static const char *const protocol_words[] = { "tcp", "http" };
 static const char *const balancer_words[] = { "least_request", "round_robin", "random", "peak_ewma",
                                               "ring_hash" };
@@ -119,6 +120,7 @@ static void put_workload(struct json *json, const struct workload *workload)
     put_text(&keys, "trust_bundle", workload->trust_bundle.path);
     put_text(&keys, "runtime_dir", workload->runtime_dir);
     put_text(&keys, "unmeshable", unmeshable_words[workload->unmeshable]);
+    put_text(&keys, "record_layer", record_layer_words[workload->record_layer]);
     put_flag(&keys, "keep_preload", workload->keep_preload);
     buf_puts(json->out, "}");
 }

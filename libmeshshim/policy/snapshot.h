@@ -22,6 +22,9 @@ enum load_balancer { LB_LEAST_REQUEST, LB_ROUND_ROBIN, LB_RANDOM, LB_PEAK_EWMA, 
 /* What meshctl run does with a program that the library cannot be preloaded into. */
 enum unmeshable_policy { UNMESHABLE_REFUSE, UNMESHABLE_WARN };
 
+/* Who seals and opens the records. auto: the kernel, where it offers that and can change keys. */
+enum record_layer { RECORD_LAYER_AUTO, RECORD_LAYER_USER, RECORD_LAYER_KERNEL };
+
 /* A PEM file: its name and, read when the configuration was, its text (a later chroot or setuid must not matter). */
 struct pem_file {
     char *path; /* NULL: not configured */
@@ -38,6 +41,7 @@ struct workload {
     char *runtime_dir;  /* resolved: never NULL */
     struct pem_file certificate, private_key, trust_bundle;
     enum unmeshable_policy unmeshable;
+    enum record_layer record_layer;
     bool keep_preload; /* what the program starts is meshed too, even with an environment of its own */
 };
 

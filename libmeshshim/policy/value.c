@@ -188,6 +188,17 @@ void value_unmeshable(const struct value *value, void *field)
         *(enum unmeshable_policy *)field = (enum unmeshable_policy)policy;
 }
 
+void value_record_layer(const struct value *value, void *field)
+{
+    static const struct choice layers[] = { { "auto", RECORD_LAYER_AUTO },
+                                            { "user", RECORD_LAYER_USER },
+                                            { "kernel", RECORD_LAYER_KERNEL },
+                                            { NULL, 0 } };
+    int layer;
+    if (choose(value, layers, "auto, user or kernel", &layer))
+        *(enum record_layer *)field = (enum record_layer)layer;
+}
+
 void value_protocol(const struct value *value, void *field)
 {
     static const struct choice protocols[] = { { "tcp", PROTOCOL_TCP },

@@ -25,6 +25,9 @@ static const struct metric latency_metrics[LATENCY_COUNT] = {
 static const struct metric failed_metric = { "meshshim_connections_failed_total", "counter",
                                              "Connections that failed, by reason.", 0 };
 
+static const struct metric layer_metric = { "meshshim_connections_record_layer_total", "counter",
+                                            "Connections opened, by who seals their records.", 0 };
+
 static const struct {
     uint64_t ns;
     const char *text;
@@ -35,7 +38,7 @@ static const struct {
 
 /* The samples of a metric stand together, so each has a text of its own until all rows are seen. */
 struct page {
-    struct buf counters[COUNTER_METRICS], failed, latencies[LATENCY_COUNT];
+    struct buf counters[COUNTER_METRICS], failed, layers, latencies[LATENCY_COUNT];
     struct buf labels; /* of the row at hand */
 };
 
@@ -138,6 +141,11 @@ static void write_row(const struct stats_row *row, void *context)
             buf_printf(&page->failed, "%s{%s,reason=\"%s\"} %" PRIu64 "\n", failed_metric.name,
                        buf_text(&page->labels), stats_failure_names[i], row->failed[i]);
     }
+    for (int i = 0; i < STATS_LAYERS; i++) {
+        if (row->layer[i])
+            buf_printf(&page->layers, "%s{%s,record_layer=\"%s\"} %" PRIu64 "\n", layer_metric.name,
+                       buf_text(&page->labels), stats_layer_names[i], row->layer[i]);
+    }
     for (int i = 0; i < LATENCY_COUNT; i++)
         write_latency(page, i, &row->latency[i]);
 }
@@ -159,6 +167,7 @@ void stats_write_prometheus(const char *runtime_dir, struct buf *out)
     for (size_t i = 0; i < COUNTER_METRICS; i++)
         flush(out, &counter_metrics[i], &page.counters[i]);
     flush(out, &failed_metric, &page.failed);
+    flush(out, &layer_metric, &page.layers);
     for (int i = 0; i < LATENCY_COUNT; i++)
         flush(out, &latency_metrics[i], &page.latencies[i]);
     out->failed |= page.labels.failed;

@@ -103,6 +103,8 @@ static void add_to_row(struct stats_row *row, const struct found *found, struct 
         row->failed[i] += atomic_load(&scratch->failed[i]);
     row->sent += atomic_load(&scratch->sent);
     row->received += atomic_load(&scratch->received);
+    for (int i = 0; i < STATS_LAYERS; i++)
+        row->layer[i] += atomic_load(&scratch->layer[i]);
     for (int i = 0; i < LATENCY_COUNT; i++)
         histogram_add(&row->latency[i], &scratch->latency[i]);
 }

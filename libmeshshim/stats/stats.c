@@ -19,6 +19,10 @@ const char *const stats_latency_names[LATENCY_COUNT] = {
 #include "stats/stats.def"
 };
 
+const char *const stats_layer_names[STATS_LAYERS] = {
+    [STATS_LAYER_USER] = "user", [STATS_LAYER_KERNEL] = "kernel", [STATS_LAYER_MIXED] = "mixed"
+};
+
 static struct region file_region, anonymous_region;
 static char own_workload[256];
 

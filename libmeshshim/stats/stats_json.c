@@ -44,6 +44,12 @@ static void write_row(const struct stats_row *row, void *context)
     json_add_string(json, "security", row->security == STATS_MUTUAL_TLS ? "mutual_tls" : "none");
     json_add_string(json, "workload", row->workload);
     write_connections(json, row);
+    json_begin_object(json, "record_layer");
+    for (int i = 0; i < STATS_LAYERS; i++) {
+        if (row->layer[i])
+            json_add_uint(json, stats_layer_names[i], row->layer[i]);
+    }
+    json_end_object(json);
     json_begin_object(json, "bytes");
     json_add_uint(json, "sent", row->sent);
     json_add_uint(json, "received", row->received);

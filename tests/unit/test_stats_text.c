@@ -20,6 +20,8 @@ static void json_is_exact(void)
     stats_connection_opened(series);
     atomic_fetch_add(&counters->sent, 1234);
     atomic_fetch_add(&counters->resumed, 1);
+    atomic_fetch_add(&counters->layer[STATS_LAYER_KERNEL], 3);
+    atomic_fetch_add(&counters->layer[STATS_LAYER_MIXED], 1);
     atomic_fetch_add(&counters->failed[FAILURE_OWN_IDENTITY], 2);
     histogram_record(&counters->latency[LATENCY_CONNECT], 12345);
     histogram_record(&counters->latency[LATENCY_HANDSHAKE], 1234567);
@@ -28,6 +30,7 @@ static void json_is_exact(void)
                  "{\"entries\":[{\"direction\":\"outbound\",\"service\":\"cache\",\"peer\":\"" PEER
                  "\",\"security\":\"mutual_tls\",\"workload\":\"w\\\"\\\\\\n\\u0001\\ufffd\xc3\xa9\","
                  "\"connections\":{\"opened\":1,\"active\":1,\"resumed\":1,\"failed\":{\"own_identity\":2}},"
+                 "\"record_layer\":{\"kernel\":3,\"mixed\":1},"
                  "\"bytes\":{\"sent\":1234,\"received\":0},\"latency_us\":{"
                  "\"connect\":{\"count\":1,\"p50\":12.4,\"p90\":12.4,\"p99\":12.4,\"p999\":12.4},"
                  "\"handshake\":{\"count\":1,\"p50\":1237,\"p90\":1237,\"p99\":1237,\"p999\":1237},"
@@ -64,7 +67,9 @@ static void prometheus_is_istios(void)
     struct series *series;
 
     CHECK(stats_open(dir, ME) == 0);
-    count_once(stats_series(STATS_OUTBOUND, "ca\"\\\nche", PEER, STATS_MUTUAL_TLS));
+    series = stats_series(STATS_OUTBOUND, "ca\"\\\nche", PEER, STATS_MUTUAL_TLS);
+    count_once(series);
+    atomic_fetch_add(&stats_counters(series)->layer[STATS_LAYER_USER], 1);
     series = stats_series(STATS_INBOUND, "inbound:80", "", STATS_NONE);
     stats_connection_opened(series);
     stats_write_prometheus(dir, &out);
@@ -78,6 +83,8 @@ static void prometheus_is_istios(void)
     has(&out, "istio_tcp_received_bytes_total" OUTBOUND "} 20\n");
     has(&out, "# TYPE meshshim_connections_active gauge\nmeshshim_connections_active" INBOUND "} 1\n");
     has(&out, "meshshim_connections_failed_total" OUTBOUND ",reason=\"identity\"} 1\n");
+    has(&out, "# TYPE meshshim_connections_record_layer_total counter\n"
+              "meshshim_connections_record_layer_total" OUTBOUND ",record_layer=\"user\"} 1\n");
     has(&out, "# TYPE meshshim_connect_duration_seconds histogram\n");
     has(&out, "meshshim_connect_duration_seconds_bucket" OUTBOUND ",le=\"0.00005\"} 0\n");
     has(&out, "meshshim_connect_duration_seconds_bucket" OUTBOUND ",le=\"0.0001\"} 1\n");

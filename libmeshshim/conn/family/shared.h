@@ -47,9 +47,12 @@ struct receiving {
     uint16_t held;     /* so many bytes of an opened record, its last ones, are still in the kernel */
     shared_bool ended; /* close_notify was read, or the program shut reading down: end of file */
     shared_bool
-        reset_told; /* the program has seen ECONNRESET: what follows is end of file, as in the kernel */
-    uint32_t empty; /* records without data in a row */
-    int error;      /* errno that every further read gets */
+        reset_told;     /* the program has seen ECONNRESET: what follows is end of file, as in the kernel */
+    shared_bool kernel; /* the kernel opens the records (tls/ktls.h); what is kept of records stays empty */
+    shared_bool raised; /* its SO_RCVLOWAT is not what the program set: see kernel_receive.c */
+    int found;          /* errno that the kernel told when we looked, for the next read; 0: none */
+    uint32_t empty;     /* records without data in a row */
+    int error;          /* errno that every further read gets */
     struct keys keys;
     arena_ref carry; /* ciphertext of a record that has not come whole; RECORD_MOST */
     uint32_t carry_length;
@@ -67,7 +70,8 @@ struct sending {
     shared_bool closed; /* close_notify is out */
     shared_bool owed;   /* one committed byte has not been reported as sent */
     uint8_t owed_byte;
-    shared_bool nagle; /* the program has Nagle on: its first bytes must not wait for our Finished's ACK */
+    shared_bool nagle;  /* the program has Nagle on: its first bytes must not wait for our Finished's ACK */
+    shared_bool kernel; /* the kernel seals the records; keys.seq is then a bound that is never too low */
     _Atomic shared_bool update_due; /* the peer asked for a key update */
     uint8_t batch; /* full records that the kernel takes at once, as far as is known; 0: it is not */
     int error;
@@ -106,6 +110,8 @@ struct shared {
     _Atomic int failed;                 /* the handshake's errno */
     _Atomic pid_t shaker;               /* the process that drives the handshake */
     shared_bool inbound, tolerate_truncation;
+    _Atomic shared_bool
+        gone; /* of the kernel's records: an error has ended the connection, and the program has been told */
     struct about about;
 };
 

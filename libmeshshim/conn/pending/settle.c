@@ -11,6 +11,7 @@
 #include "conn/pending/driver.h"
 #include "conn/pending/pending_parts.h"
 #include "conn/pending/readiness.h"
+#include "conn/stream/goodbye.h"
 #include "conn/stream/send_parts.h"
 #include "conn/stream/stream.h"
 
@@ -104,8 +105,10 @@ void settle_count(struct conn *conn, bool is_own)
                                          about->service, about->peer, STATS_MUTUAL_TLS);
     conn->counters = stats_counters(series);
     conn->series = is_own ? series : NULL;
-    if (is_own)
-        stats_connection_opened(series);
+    if (!is_own)
+        return;
+    stats_connection_opened(series);
+    atomic_fetch_add_explicit(&conn->counters->layer[stream_layer(conn)], 1, memory_order_relaxed);
 }
 
 static void shut_down(struct conn *conn, bool read, bool write)
@@ -113,8 +116,8 @@ static void shut_down(struct conn *conn, bool read, bool write)
     int fd = atomic_load(&conn->fd);
     if (read)
         stream_end_reading(conn);
-    if (write)
-        stream_finish(conn, fd);
+    if (write && !stream_finish(conn, fd) && goodbye_later(fd, true))
+        write = false; /* the rest comes behind the goodbye */
     if (read || write)
         libc.shutdown(fd, !read ? SHUT_WR : write ? SHUT_RDWR : SHUT_RD);
 }
@@ -147,6 +150,9 @@ enum pending_result settle_open(struct conn *conn)
         pending_fail(conn, FAILURE_PROTOCOL, ECONNRESET, "its keys could not be derived (out of memory)");
         return PENDING_FAILED;
     }
+    /* More early bytes than a record need what is kept of records that the kernel had no room for. */
+    stream_use_kernel(conn, atomic_load(&conn->fd), snapshot_workload(p->snapshot)->record_layer,
+                      p->early_length <= RECORD_PLAINTEXT);
     shared->tx.taken = writing_taken(atomic_load(&conn->fd));
     if (!p->inbound)
         note_nagle(conn);

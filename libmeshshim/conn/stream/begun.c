@@ -60,7 +60,7 @@ bool stream_is_readable(struct conn *conn, int fd)
     r.rx = &shared->rx;
     r.cipher = scratch;
     if (conn_is_current(conn, fd, shared))
-        readable = reading_take_begun(&r);
+        readable = r.rx->kernel ? reading_look_kernel(&r) : reading_take_begun(&r);
     lock_release(&shared->rx.lock);
     if (atomic_load(&conn->closing))
         conn_settle(conn);

@@ -29,6 +29,8 @@ static bool send_message(struct writing *w, uint8_t type, const uint8_t *body, s
     uint64_t seq = w->tx->keys.seq;
     size_t total;
     ssize_t put;
+    if (w->tx->kernel)
+        return writing_message_to_kernel(w, type, body, n);
     if (!writing_aead(w->conn) || writing_push_residue(w, flags | MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return false;
     total = record_seal(w->conn->tx_aead, &w->tx->keys, type, &in, n, record);
@@ -65,7 +67,7 @@ void stream_send_early(struct conn *conn, int fd, const uint8_t *data, size_t n)
     bool sent;
     if (!scratch || !take_quietly(&w))
         return;
-    sent = writing_aead(conn);
+    sent = w.tx->kernel ? writing_early_to_kernel(&w, &in) : writing_aead(conn);
     while (sent && in.left)
         sent = send_early_record(&w, scratch, &in);
     if (sent && w.tx->nagle)
@@ -81,7 +83,9 @@ void stream_send_early(struct conn *conn, int fd, const uint8_t *data, size_t n)
 void writing_update_keys(struct writing *w)
 {
     static const uint8_t key_update[] = { 24, 0, 0, 1, 0 }; /* update_not_requested, RFC 8446 §4.6.3 */
-    if (send_message(w, RECORD_HANDSHAKE, key_update, sizeof key_update, 0) && keys_update(&w->tx->keys))
+    if (w->tx->kernel)
+        writing_update_kernel(w);
+    else if (send_message(w, RECORD_HANDSHAKE, key_update, sizeof key_update, 0) && keys_update(&w->tx->keys))
         atomic_store(&w->tx->update_due, false);
 }
 
@@ -113,7 +117,7 @@ void stream_send_alert(struct conn *conn, int fd, uint8_t alert)
  * A full send buffer must not swallow the goodbye: nothing of the program follows, so the buffer may grow by it.
  * (Where the last queued segment has room the kernel takes it anyway.)
  */
-static void widen_buffer(int fd)
+void writing_widen_buffer(int fd)
 {
     int size = 0;
     socklen_t length = sizeof size;
@@ -123,18 +127,22 @@ static void widen_buffer(int fd)
     }
 }
 
-void stream_finish(struct conn *conn, int fd)
+bool stream_finish(struct conn *conn, int fd)
 {
     struct writing w = { .conn = conn, .fd = fd };
     static const uint8_t close_notify[2] = { 1, ALERT_CLOSE_NOTIFY };
     int saved = errno;
+    bool said = true;
     if (!take_quietly(&w))
-        return;
-    if (!w.tx->closed && !w.tx->error) {
+        return true;
+    if (w.tx->kernel && !w.tx->closed && !w.tx->error) {
+        said = writing_finish_kernel(&w);
+        w.tx->closed = true;
+    } else if (!w.tx->closed && !w.tx->error) {
         /* MSG_MORE: the kernel's FIN, which follows at once, carries it. */
         if (!send_message(&w, RECORD_ALERT, close_notify, sizeof close_notify, MSG_MORE) ||
             w.tx->residue_length) {
-            widen_buffer(fd);
+            writing_widen_buffer(fd);
             if (w.tx->residue_length)
                 writing_push_residue(&w, MSG_DONTWAIT | MSG_NOSIGNAL);
             else
@@ -144,4 +152,5 @@ void stream_finish(struct conn *conn, int fd)
     }
     lock_release(&w.tx->lock);
     errno = saved;
+    return said;
 }

@@ -1,12 +1,14 @@
 /* Records that carry no data, and how a stream ends. See receive_parts.h. */
 #include <errno.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 #include "base/banned.h"
 #include "base/libc.h"
 #include "base/log.h"
 #include "conn/stream/receive_parts.h"
 #include "tls/handshake.h"
+#include "tls/ktls.h"
 
 int reading_fail(struct reading *r, int error, int alert)
 {
@@ -25,13 +27,22 @@ int reading_fail_protocol(struct reading *r, int alert)
     return reading_fail(r, ECONNRESET, alert);
 }
 
+/* In the middle of a record? Where the kernel opens them, what has come of one stays with it. */
+static bool is_torn(const struct reading *r)
+{
+    int queued = 0;
+    if (!r->rx->kernel)
+        return r->length > 0;
+    return libc.ioctl(r->fd, FIONREAD, (long)&queued) == 0 && queued > 0;
+}
+
 /* The kernel's end of stream: clean only after close_notify. */
 int reading_kernel_end(struct reading *r)
 {
     struct receiving *rx = r->rx;
     if (rx->ended || rx->reset_told)
         return 0;
-    if (r->conn->shared->tolerate_truncation && r->length == 0) {
+    if (r->conn->shared->tolerate_truncation && !is_torn(r)) {
         rx->ended = true;
         return 0;
     }
@@ -131,9 +142,15 @@ static int follow_update(struct reading *r, uint8_t asked, bool last)
         return reading_fail_protocol(r, ALERT_UNEXPECTED_MESSAGE);
     if (asked == 1)
         atomic_store(&r->conn->shared->tx.update_due, true);
-    if (!keys_update(&r->rx->keys) || !reading_aead(r->conn))
+    if (!keys_update(&r->rx->keys) || (!r->rx->kernel && !reading_aead(r->conn)))
         return reading_fail(r, ENOMEM, ALERT_INTERNAL_ERROR);
-    return 0;
+    if (!r->rx->kernel || ktls_use(r->fd, TLS_RX, &r->rx->keys) == 0)
+        return 0;
+    log_warn("%s changes its keys, which this kernel's TLS cannot follow before Linux 6.14; the connection "
+             "is ended "
+             "(record_layer = user can)",
+             conn_peer(r->conn));
+    return reading_fail(r, ECONNRESET, ALERT_INTERNAL_ERROR);
 }
 
 int reading_handshake(struct reading *r, struct iov at, size_t length)

@@ -68,8 +68,7 @@ bool reading_aead(struct conn *conn)
     return conn->rx_aead != NULL;
 }
 
-/* Whether the next real call may wait: only before anything was delivered, or when all is wanted. */
-static int wait_flags(const struct reading *r)
+int reading_wait_flags(const struct reading *r)
 {
     int flags = r->flags & (MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC);
     if (r->done > 0 && !(r->flags & MSG_WAITALL) && r->done >= r->rx->low_water)
@@ -77,8 +76,7 @@ static int wait_flags(const struct reading *r)
     return flags;
 }
 
-/* A record without data was opened to `at`. */
-static int control(struct reading *r, const struct record *record, struct iov at)
+int reading_control(struct reading *r, const struct record *record, struct iov at)
 {
     uint8_t alert[2];
 
@@ -140,7 +138,7 @@ int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bo
         return 0;
     }
     /* Not data: it was opened where data would have gone, and nothing of that is consumed. */
-    return control(r, &record, keep || aside ? iov_of(spans, 2) : *out);
+    return reading_control(r, &record, keep || aside ? iov_of(spans, 2) : *out);
 }
 
 /* Is what lies at the scratch's start the beginning of a record, and not all of it? */
@@ -270,7 +268,7 @@ static ssize_t read_records(struct reading *r, struct iov *out)
         }
         if (rx->ended || rx->error)
             return end_read(r, rx->ended ? 0 : -shared_error(&rx->error));
-        flags = wait_flags(r);
+        flags = reading_wait_flags(r);
         if (out->left == 0 || (r->dry && (flags & MSG_DONTWAIT) && r->done > 0))
             return end_read(r, 0);
         result = step(r, out, flags);
@@ -284,13 +282,18 @@ static ssize_t read_records(struct reading *r, struct iov *out)
     }
 }
 
+static ssize_t read_all(struct reading *r, struct iov *out)
+{
+    return r->rx->kernel ? reading_from_kernel(r, out) : read_records(r, out);
+}
+
 /* MSG_TRUNC on TCP: takes and throws away; the program's buffer may be NULL. */
 static ssize_t discard(struct reading *r, size_t n)
 {
     size_t room = n < RECORD_PLAINTEXT ? n : RECORD_PLAINTEXT;
     struct iovec span = { r->sink = arena_alloc(RECORD_PLAINTEXT), room };
     struct iov out = iov_of(&span, 1);
-    ssize_t got = r->sink ? read_records(r, &out) : -ENOMEM;
+    ssize_t got = r->sink ? read_all(r, &out) : -ENOMEM;
     arena_free(r->sink, RECORD_PLAINTEXT);
     return got;
 }
@@ -317,12 +320,16 @@ static ssize_t read_some(struct reading *r, struct iov *out)
         return -shared_error(&r->rx->error);
     if (r->rx->kept_length == 0 && r->rx->ended)
         return 0;
-    if (out->left == 0)
+    if (r->rx->kernel && !(r->flags & (MSG_PEEK | MSG_TRUNC)) && out->left)
+        return reading_from_kernel(r, out);
+    if (out->left == 0 && !r->rx->kernel)
         return r->rx->kept_length ? 0 : reading_recv(r, NULL, 0, r->flags);
     scratch = scratch_take();
     if (!scratch)
         return -ENOMEM;
     r->cipher = scratch;
+    if (r->rx->kernel && (r->flags & MSG_PEEK || out->left == 0))
+        return reading_peek_kernel(r, out);
     if (r->flags & MSG_PEEK)
         return reading_peek(r, out);
     got = r->flags & MSG_TRUNC ? discard(r, out->left) : read_records(r, out);
@@ -400,6 +407,10 @@ ssize_t stream_available(struct conn *conn, int fd)
             return -EBADF;
         if (libc.ioctl(fd, FIONREAD, (long)&ciphertext) < 0)
             return -errno;
+        if (r.rx->kernel) {
+            scratch = r.cipher = scratch_take();
+            return scratch ? reading_count_kernel(&r) : 0;
+        }
         /* A little is opened and counted exactly; of much, the ciphertext behind it is a bound that is never too low. */
         if (ciphertext > (int)reading_held(r.rx) && !r.rx->ended && !r.rx->error &&
             r.rx->kept_length < COUNT_EXACTLY) {
@@ -431,7 +442,9 @@ void stream_drain_control(struct conn *conn, int fd)
     r.rx = &shared->rx;
     if (lock_try(&r.rx->lock) != LOCK_TAKEN)
         return;
-    if (!r.rx->ended && !r.rx->error && r.rx->kept_length == 0 && (scratch = scratch_take()) != NULL) {
+    if (r.rx->kernel)
+        reading_drain_kernel(&r);
+    else if (!r.rx->ended && !r.rx->error && r.rx->kept_length == 0 && (scratch = scratch_take()) != NULL) {
         r.cipher = scratch;
         reading_keep_until(&r, 1, MSG_DONTWAIT);
         reading_save_carry(&r, 0);
@@ -452,6 +465,9 @@ int stream_set_low_water(struct conn *conn, int fd, int bytes)
     if (libc.setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes) != 0)
         return -errno;
     rx->low_water = bytes > 1 ? (uint32_t)bytes : 0;
-    reading_set_low_water(fd, rx);
+    if (rx->kernel)
+        reading_raise_low_water(fd, rx);
+    else
+        reading_set_low_water(fd, rx);
     return 0;
 }

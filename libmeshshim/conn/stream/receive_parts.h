@@ -1,5 +1,6 @@
 /* What the files of the receiving half share: receive.c (records into the program's buffer), kept.c (plaintext that waits), begun.c (records that have not come whole),
- * messages.c (records that carry no data, and how a stream ends). The receiving lock is held throughout. */
+ * messages.c (records that carry no data, and how a stream ends), kernel_receive.c (the same where the kernel opens the records). The receiving lock is held
+ * throughout. */
 #ifndef MESHSHIM_RECEIVE_PARTS_H
 #define MESHSHIM_RECEIVE_PARTS_H
 
@@ -22,6 +23,10 @@ struct reading {
 /* receive.c */
 ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags);
 bool reading_aead(struct conn *conn);
+/* Whether the next real call may wait: only before anything was delivered, or when all is wanted. */
+int reading_wait_flags(const struct reading *r);
+/* A record without data was opened to `at`: 0, or minus the errno with which the stream has ended. */
+int reading_control(struct reading *r, const struct record *record, struct iov at);
 /* Reads up to `target` bytes of ciphertext in all. 1 for progress, 0 for the end, or minus an errno. */
 int reading_fetch(struct reading *r, size_t target, int flags);
 /* Opens the record of `total` bytes at r->cipher + at into `out`; where `keep`, what does not go there is kept (`out` may be NULL). */
@@ -63,6 +68,19 @@ ssize_t reading_peek(struct reading *r, struct iov *out);
  * False where it was taken and there is nothing else.
  */
 bool reading_take_begun(struct reading *r);
+
+/* kernel_receive.c */
+/* As read_records, peek and so on, of receive.c and kept.c. */
+ssize_t reading_from_kernel(struct reading *r, struct iov *out);
+ssize_t reading_peek_kernel(struct reading *r, struct iov *out);
+/* Plaintext that is here, exactly where it is little. */
+ssize_t reading_count_kernel(struct reading *r);
+/* Is there more than the beginning of a record? If not, the kernel calls it readable again when more of it has come. */
+bool reading_look_kernel(struct reading *r);
+/* Records without data leave the kernel, up to the first that has some. */
+void reading_drain_kernel(struct reading *r);
+/* SO_RCVLOWAT, for those who wait for readiness. */
+void reading_raise_low_water(int fd, struct receiving *rx);
 
 /* messages.c; each returns 0, or minus the errno with which the stream has ended. */
 int reading_fail(struct reading *r, int error, int alert);

@@ -16,19 +16,29 @@
 #include "conn/stream/side.h"
 #include "conn/stream/undo.h"
 
+void writing_sleeps(struct writing *w)
+{
+    /* In this order: whoever is killed asleep has these numbers taken back, and none is ever used twice. */
+    w->tx->slept_seq = w->tx->residue_length == 0 && w->plain ? w->seq : w->tx->keys.seq;
+    atomic_store_explicit(&w->tx->asleep, true, memory_order_release);
+    w->sleeping = true;
+}
+
+void writing_woke(struct writing *w)
+{
+    w->sleeping = false;
+    atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);
+}
+
 ssize_t writing_send(struct writing *w, const void *data, size_t n, int flags)
 {
     ssize_t put;
     if (flags & MSG_DONTWAIT) {
         put = libc_send_now(w->fd, data, n, flags);
     } else {
-        /* In this order: whoever is killed asleep has these numbers taken back, and none is ever used twice. */
-        w->tx->slept_seq = w->tx->residue_length == 0 && w->plain ? w->seq : w->tx->keys.seq;
-        atomic_store_explicit(&w->tx->asleep, true, memory_order_release);
-        w->sleeping = true;
+        writing_sleeps(w);
         put = libc.send(w->fd, data, n, flags);
-        w->sleeping = false;
-        atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);
+        writing_woke(w);
     }
     if (put < 0)
         return -errno;
@@ -214,6 +224,8 @@ static uint64_t taken_from_sleeper(struct writing *w)
 
 void writing_take_over(struct writing *w)
 {
+    if (w->tx->kernel) /* it has what it has, and counts its records itself */
+        return;
     if (taken_from_sleeper(w) != 0)
         w->tx->error = ECONNRESET; /* the rest of the record died with its process */
     if (!w->tx->error)
@@ -226,7 +238,7 @@ void writing_abandoned(void *argument)
     int saved = errno;
     if (!w->sleeping) {
         w->tx->error = ECONNRESET; /* between two calls: nothing sensible can follow */
-    } else {
+    } else if (!w->tx->kernel) {
         bool batch = w->tx->residue_length == 0;
         uint64_t put = taken_from_sleeper(w);
         if (put > w->total) /* somebody else has written to the socket */
@@ -336,6 +348,11 @@ static ssize_t write_locked(struct writing *w, struct iov *in)
         return -shared_error(&w->tx->error);
     if (w->conn->shared->rx.error == EACCES)
         return -EACCES;
+    if (w->tx->kernel)
+        return w->tx->closed || in->left == 0 ||
+                       atomic_load_explicit(&w->conn->shared->gone, memory_order_relaxed)
+                   ? writing_to_kernel_ended(w)
+                   : writing_to_kernel(w, in);
     if (w->tx->closed)
         return write_ended(w);
     if (in->left == 0)
@@ -364,6 +381,8 @@ ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
         return -ENOBUFS; /* as the kernel when it has no room for notifications: programs then copy */
     /* A record has no urgent byte: out-of-band data goes in line, as SO_OOBINLINE shows it. */
     w.flags = (flags & ~(MSG_FASTOPEN | MSG_OOB)) | (quiet ? MSG_NOSIGNAL : 0);
+    if (__builtin_expect(lock_is_mine(&w.tx->lock), 0) && w.tx->kernel)
+        return writing_past_owner(conn, fd, in, w.flags);
     if (__builtin_expect(lock_is_mine(&w.tx->lock), 0) && !(flags & MSG_DONTWAIT))
         return writing_defer(w.tx, in);
     busy = side_take(&w.tx->lock, &w.tx->asleep, fd, flags);

@@ -1,5 +1,5 @@
 /* What the files of the sending half share: send.c (the program's bytes), sendfile.c, farewell.c (records that carry no data of a
- * write: alerts, key updates, what was kept from before the handshake). The sending lock is held throughout. */
+ * write: alerts, key updates, what was kept from before the handshake), kernel_send.c. The sending lock is held throughout. */
 #ifndef MESHSHIM_SEND_PARTS_H
 #define MESHSHIM_SEND_PARTS_H
 
@@ -23,6 +23,9 @@ struct writing {
 };
 
 /* send.c */
+/* Around a real call that may wait. */
+void writing_sleeps(struct writing *w);
+void writing_woke(struct writing *w);
 ssize_t writing_send(struct writing *w, const void *data, size_t n, int flags);
 bool writing_aead(struct conn *conn);
 /* What the kernel did not take of a committed record; false when out of memory. */
@@ -59,5 +62,24 @@ void writing_flush_deferred(struct conn *conn, int fd);
 
 /* farewell.c */
 void writing_update_keys(struct writing *w);
+/* The send buffer may grow by a record, for what nothing of the program follows. */
+void writing_widen_buffer(int fd);
+
+/* kernel_send.c: the same where the kernel seals the records */
+/* What the family's memory says of the kernel is believed when the kernel says so: else plain text would go out. False: the connection is ended. */
+bool writing_kernel_seals(struct writing *w);
+/* As write_records, its end, and sendfile. */
+ssize_t writing_to_kernel(struct writing *w, struct iov *in);
+ssize_t writing_to_kernel_ended(struct writing *w);
+ssize_t writing_file_to_kernel(struct writing *w, int in, off64_t offset, size_t count);
+/* In a signal handler that has interrupted the lock's owner: the kernel takes it, in the order that it has on a plain socket. */
+ssize_t writing_past_owner(struct conn *conn, int fd, struct iov *in, int flags);
+/* A record without data. True when it is out, or the kernel has it. */
+bool writing_message_to_kernel(struct writing *w, uint8_t type, const uint8_t *body, size_t n);
+/* What was kept before the handshake was done, in one piece. False: not all of it. */
+bool writing_early_to_kernel(struct writing *w, struct iov *in);
+void writing_update_kernel(struct writing *w);
+/* close_notify; nothing of what the kernel holds may be lost to the FIN that follows. False: there is no room for it. */
+bool writing_finish_kernel(struct writing *w);
 
 #endif

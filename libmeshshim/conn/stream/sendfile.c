@@ -1,4 +1,4 @@
-/* sendfile(2): the file is read into the places where its records' bodies will be sealed. See stream.h. */
+/* sendfile(2): the file is read into the places where its records' bodies will be sealed. Where the kernel seals, it reads. See stream.h. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -107,7 +107,11 @@ ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size
         if (!conn_is_current(conn, fd, shared))
             return -EBADF;
         undo_begin(&undo, writing_abandoned, &w);
-        if (w.tx->error || w.tx->closed || count == 0) {
+        if (w.tx->kernel && !w.tx->error) {
+            put = w.tx->closed || count == 0 || atomic_load(&shared->gone)
+                      ? writing_to_kernel_ended(&w)
+                      : writing_file_to_kernel(&w, in, at, count);
+        } else if (w.tx->error || w.tx->closed || count == 0) {
             put = w.tx->error ? -shared_error(&w.tx->error) : writing_send(&w, "", 0, 0);
         } else {
             w.records = (count + RECORD_PLAINTEXT - 1) / RECORD_PLAINTEXT;
