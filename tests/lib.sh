@@ -185,9 +185,10 @@ make_mesh() {
     mesh_ini server >"$work/server.ini"
 }
 
-# mesh_ini WORKLOAD: a strict configuration on standard output; tests append keys or write their own. MESH_WORKLOAD_KEYS and
-# MESH_SERVICE_KEYS are lines more, to run any test with them.
+# mesh_ini WORKLOAD: a strict configuration on standard output; tests append keys or write their own. MESH_WORKLOAD_KEYS, that of one
+# workload (MESH_CLIENT_KEYS, MESH_SERVER_KEYS) and MESH_SERVICE_KEYS are lines more, to run any test with them.
 mesh_ini() {
+    local own=MESH_${1^^}_KEYS
     cat <<INI
 [workload]
 name         = $1
@@ -198,6 +199,7 @@ private_key  = $work/ca/$1.key
 trust_bundle = $work/ca/ca.pem
 runtime_dir  = $work/run
 ${MESH_WORKLOAD_KEYS:-}
+${!own:-}
 
 [inbound]
 mtls  = strict

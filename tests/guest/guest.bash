@@ -71,6 +71,20 @@ guest_module_file() {
     find "$guest_kernel" -name "$1.ko" -o -name "$1.ko.xz" -o -name "$1.ko.zst" | head -n 1
 }
 
+# guest_add_python MODULE…: Debian's Python with these modules of its library, and what they load.
+guest_add_python() {
+    local python file
+    python=$(realpath /usr/bin/python3) || return 1
+    guest_add "$python"
+    ln -sf "$python" "$guest_root/usr/bin/python3"
+    while read -r file; do
+        guest_add "$file"
+    done < <("$python" -I -S -c "import importlib, sys
+for name in sys.argv[1:]: importlib.import_module(name)
+for module in list(sys.modules.values()):
+    if getattr(module, '__file__', None): print(module.__file__)" "$@" | sort -u)
+}
+
 # What a module needs, by what it says itself; those that the kernel has built in are passed over.
 guest_modules() {
     local name file into=$guest_root/lib/modules/$guest_release

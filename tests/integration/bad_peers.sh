@@ -1,6 +1,7 @@
 #!/bin/bash
 # Peers that misbehave, against an unmodified program that is preloaded: the right errno, one sentence, nothing in the clear, and
 # the other connections unharmed. What is right stands in tests/peers/cases.txt.
+# tests/integration/bad_peers.sh [CASE…]: these cases alone, one way.
 # timeout: 900
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -47,8 +48,14 @@ against() { # MODE [--few]: a client that meets them
     done < <(cases server "${@:2}")
 }
 
-serve blocking
-serve edge --few
-against blocking
-against epoll --few
+if [ $# -gt 0 ]; then
+    only=("$@")
+    serve blocking
+    against blocking
+else
+    serve blocking
+    serve edge --few
+    against blocking
+    against epoll --few
+fi
 [ "$failures" -eq 0 ]

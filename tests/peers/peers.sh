@@ -7,17 +7,20 @@ victim=$B/tests/peers/victim
 secret="secret-from-the-victim" # as long as the peer's own
 other="top-secret-of-the-peer"
 
-# cases ROLE [--few]: "case outcome alert sentence" of every case that makes sense for a peer in that role.
+# cases ROLE [--few]: "case outcome alert sentence" of every case that makes sense for a peer in that role; of those that $only names, where
+# there is one.
+only=()
 cases() {
     local case
     for case in $("$badpeer" --list --role "$@"); do
+        [ ${#only[@]} -eq 0 ] || [[ " ${only[*]} " == *" $case "* ]] || continue
         grep -E "^$case " "$top/tests/peers/cases.txt" || [ "$case" = cut_at_every_byte ] || echo "$case unlisted * ."
     done
 }
 
 # Short deadlines, one attempt: a case then has one outcome and one sentence.
 quick_mesh() {
-    local limit=${1:-400}
+    local limit=${1:-${PEERS_LIMIT:-400}}
     make_mesh
     "$badpeer" --more-identities "$work/ca" || fail "cannot make more identities"
     sed -i "s/^allow .*/&\nhandshake_timeout = $((limit * slow))ms/" "$work/client.ini" "$work/server.ini"
