@@ -74,7 +74,7 @@ static void clean(struct conn *conn)
     conn->spent = false;
     conn->shared = NULL;
     conn->rx_aead = conn->tx_aead = NULL;
-    conn->kernel_seals = false;
+    conn->kernel_seals = conn->kernel_opens = false;
     conn->counters = NULL;
     conn->series = NULL;
     conn->pending = NULL;

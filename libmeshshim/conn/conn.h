@@ -68,7 +68,8 @@ struct conn {
     _Atomic int fd;        /* one of them */
     struct shared *shared; /* NULL: nothing to protect (yet) */
     struct aead *rx_aead, *tx_aead;
-    bool kernel_seals; /* shared->tx.kernel, and the kernel has said so to this process */
+    bool kernel_seals,
+        kernel_opens; /* shared->tx.kernel, rx.kernel, and the kernel has said so to this process */
     uint32_t rx_epoch, tx_epoch;
     struct counters *counters;
     struct series *series;

@@ -44,7 +44,7 @@ static int hand_over(struct conn *conn, int fd, bool sends)
     if (!error && sends && (error = ktls_use(fd, TLS_TX, &shared->tx.keys)) == 0)
         shared->tx.kernel = conn->kernel_seals = true;
     if (!error && (error = ktls_use(fd, TLS_RX, &shared->rx.keys)) == 0)
-        shared->rx.kernel = true;
+        shared->rx.kernel = conn->kernel_opens = true;
     return error;
 }
 

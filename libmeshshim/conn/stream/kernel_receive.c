@@ -9,6 +9,7 @@
 
 #include "base/banned.h"
 #include "base/libc.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "base/scratch.h"
 #include "conn/fdtable.h"
@@ -76,11 +77,28 @@ static ssize_t fail(struct reading *r, int error)
     return reading_fail_protocol(r, alert);
 }
 
+/* What the family's memory says of the kernel is believed when the kernel says so: else anybody's bytes would come in. */
+static bool kernel_opens(const struct reading *r)
+{
+    int saved = errno;
+
+    if (__builtin_expect(!r->conn->kernel_opens, 0)) {
+        r->conn->kernel_opens = ktls_is_used(r->fd, TLS_RX);
+        errno = saved;
+    }
+    return r->conn->kernel_opens;
+}
+
 static ssize_t receive(struct reading *r, void *to, size_t n, int flags)
 {
     int saved = errno; /* not all that fails here fails for the program */
     ssize_t got;
 
+    if (!kernel_opens(r)) {
+        log_error("%s: the kernel does not open its records, as it should; the connection is ended",
+                  conn_peer(r->conn));
+        return reading_fail(r, ECONNRESET, -1);
+    }
     if (__builtin_expect(r->rx->found, 0)) {
         int error = shared_error(&r->rx->found);
         r->rx->found = 0;
