@@ -2,11 +2,12 @@
 /*
  * A handshake over a socket pair with a peer whose bytes are altered on the way. The first byte is the library's role; then either
  * the peer's bytes are all there is (raw), or an honest OpenSSL is the peer and the rest says what becomes of its bytes: three bytes
- * for where, one for how.
+ * for where, one for how. Both may know a session, and resume it.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
@@ -15,11 +16,12 @@
 #include "../unit/certs.h"
 #include "tls/handshake.h"
 #include "tls/identity.h"
+#include "tls/sessions.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-enum { SERVER = 1, RAW = 2, ROUNDS = 12, MOST = 64 * 1024 };
+enum { SERVER = 1, RAW = 2, RESUMES = 4, ROUNDS = 12, MOST = 64 * 1024 };
 
 static struct identity *ours;
 static SSL_CTX *theirs;
@@ -46,6 +48,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
                              cert_chain_pem(&bundle, 1));
     ours = identity_new(workload, &why);
     must(ours != NULL);
+    sessions_open("/nowhere", "spiffe://mesh.local/ns/default/sa/web");
     theirs = SSL_CTX_new(TLS_method());
     SSL_CTX_use_certificate(theirs, leaf.x509);
     SSL_CTX_use_PrivateKey(theirs, leaf.key);
@@ -65,6 +68,52 @@ static void alter(const uint8_t *how, size_t n, uint8_t *bytes, size_t from, siz
         else
             bytes[where - from] ^= how[3];
     }
+}
+
+/* ---- a session that both ends know ---- */
+
+#define DESTINATION "10.0.0.1:80"
+static struct session session = { .handle = "a handle",
+                                  .secret = "a secret",
+                                  .peer = "spiffe://mesh.local/ns/default/sa/web" };
+
+static SSL_SESSION *theirs_of(SSL *ssl)
+{
+    const unsigned char suite[2] = { 0x13, 0x01 };
+    SSL_SESSION *made = SSL_SESSION_new();
+    SSL_SESSION_set1_master_key(made, session.secret, 32);
+    SSL_SESSION_set_cipher(made, SSL_CIPHER_find(ssl, suite));
+    SSL_SESSION_set_protocol_version(made, TLS1_3_VERSION);
+    return made;
+}
+
+static int offer(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_t *length, SSL_SESSION **offered)
+{
+    *offered = md && EVP_MD_get_size(md) != 32 ? NULL : theirs_of(ssl);
+    *id = session.handle;
+    *length = sizeof session.handle;
+    return 1;
+}
+
+static int find(SSL *ssl, const unsigned char *id, size_t length, SSL_SESSION **found)
+{
+    *found =
+        length == sizeof session.handle && memcmp(id, session.handle, length) == 0 ? theirs_of(ssl) : NULL;
+    return 1;
+}
+
+/* In the library's table, for its role. */
+static void know_session(bool is_server)
+{
+    struct session_place place = { .side = is_server ? SESSION_SERVER : SESSION_CLIENT };
+    unsigned length;
+    session.until = session.proven_until = (int64_t)time(NULL) + 60;
+    if (is_server)
+        memcpy(place.key, session.handle, sizeof place.key);
+    else
+        EVP_Digest(DESTINATION, strlen(DESTINATION), place.key, &length, EVP_sha256(), NULL);
+    memcpy(place.mark, identity_mark(ours), sizeof place.mark);
+    sessions_put(&place, &session, session.until - 60);
 }
 
 static SSL *honest_peer(bool is_server)
@@ -123,6 +172,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1 || size > MOST)
         return 0;
     terms.is_server = data[0] & SERVER;
+    terms.resumes = data[0] & RESUMES;
+    terms.destination = DESTINATION;
+    if (terms.resumes)
+        know_session(terms.is_server);
     must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
     h = handshake_new(&terms);
     must(h != NULL);
@@ -133,6 +186,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(status == HANDSHAKE_FAILED);
     } else {
         peer = honest_peer(!terms.is_server);
+        if (terms.resumes) {
+            SSL_set_ciphersuites(peer, "TLS_AES_128_GCM_SHA256");
+            SSL_set_psk_use_session_callback(peer, offer);
+            SSL_set_psk_find_session_callback(peer, find);
+        }
         for (int i = 0; i < ROUNDS; i++) {
             status = handshake_step(h, pair[0]);
             if (status == HANDSHAKE_DONE || status == HANDSHAKE_FAILED ||
@@ -141,6 +199,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
     judge(h, status, size >= 5);
+    must(status != HANDSHAKE_DONE || size >= 5 || handshake_resumed(h) == terms.resumes);
     SSL_free(peer);
     handshake_free(h);
     close(pair[0]);
