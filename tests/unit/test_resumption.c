@@ -6,7 +6,6 @@
 #include "check.h"
 #include "meeting.h"
 #include "tls/handshake.h"
-#include "tls/openssl.h"
 #include "tls/sessions.h"
 
 static char *web_patterns[] = { (char[]){ "default/web" } }, *api_patterns[] = { (char[]){ "default/api" } };
@@ -173,7 +172,7 @@ static void judged_anew_by_the_server(void)
     m.server.wanted = &only_api;
     meet_again(&m);
     CU_ASSERT_EQUAL(m.server_end, HANDSHAKE_FAILED);
-    CU_ASSERT_FALSE(m.server_resumed);
+    CU_ASSERT_FALSE(m.server_resumed || m.client_resumed);
     CU_ASSERT_TRUE(is_full(ordinary())); /* the session is gone */
     m = ordinary();
     m.server.trust_domain = "other.local";
@@ -189,7 +188,7 @@ static void judged_anew_by_the_client(void)
     m.client.wanted = &only_web;
     meet_again(&m);
     CU_ASSERT_EQUAL(m.client_end, HANDSHAKE_FAILED);
-    CU_ASSERT_FALSE(m.client_resumed);
+    CU_ASSERT_FALSE(m.client_resumed || m.server_resumed);
 }
 
 /* Another certificate or another bundle, at either end: sessions of before are not found. */
@@ -411,7 +410,6 @@ static void foreign_peers_leave_nothing(void)
 
 static int begin(void)
 {
-    openssl_start();
     sessions_open("/nowhere/at/all", "spiffe://me");
     root = cert_make(&(struct cert_spec){ .name = "root", .ca = true });
     other_root = cert_make(&(struct cert_spec){ .name = "other root", .ca = true });
