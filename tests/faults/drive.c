@@ -496,9 +496,7 @@ static const struct {
 
 static const int *errors_of(int call, uint32_t detail)
 {
-    static const int usual[5] = { ENOMEM }, none[5], numbers[5] = { EMFILE }, locks[5] = { ENOLCK };
-    if (call == CALL_epoll_ctl && detail != EPOLL_CTL_ADD)
-        return none; /* what is there can always be changed: it allocates nothing */
+    static const int usual[5] = { ENOMEM }, numbers[5] = { EMFILE }, locks[5] = { ENOLCK };
     if (call == CALL_fcntl)
         return detail == F_DUPFD || detail == F_DUPFD_CLOEXEC ? numbers : detail == F_SETLK ? locks : usual;
     for (size_t i = 0; call == CALL_syscall && i < sizeof likely_numbers / sizeof likely_numbers[0]; i++)

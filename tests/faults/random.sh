@@ -12,7 +12,7 @@ sed -i 's/^\[inbound\]$/&\nhandshake_timeout = 500ms/' "$work/client.ini" "$work
 mkdir "$work/ini" && mv "$work/client.ini" "$work/server.ini" "$work/ini/"
 
 for side in client server; do
-    for rate in 5000 1500; do
+    for rate in 2000 300; do
         name="faults: a $side in which one call of $rate fails holds in the end what it held"
         if "$B/tests/faults/drive" "$work" "$B/tests/faults/subject" "$mesh_preload" "$B/tests/faults/inject.so" --side "$side" \
             --storm 100 --rate "$rate" >"$work/told"; then

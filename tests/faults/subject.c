@@ -455,7 +455,7 @@ static bool through_processes(int fd)
 
 static bool goodbye(int fd)
 {
-    return STEP("goodbye", command(fd, 'q', 0) && shutdown(fd, SHUT_WR) == 0 && at_end(fd));
+    return STEP("goodbye", shutdown(fd, SHUT_WR) == 0 && at_end(fd));
 }
 
 /* From here on calls fail at the given mode, or not. Where nothing is to fail but to be counted, that goes on. */
@@ -617,7 +617,7 @@ static int storm(const char *port, int rounds, bool there)
     }
     tell_descriptors();
     return after[2].descriptors != after[1].descriptors || after[2].arena > after[1].arena ||
-                   after[2].heap > after[1].heap + (uint64_t)rounds * 32
+                   after[2].heap > after[1].heap + 65536
                ? 5
                : 0;
 }
