@@ -49,7 +49,7 @@ static size_t reserved = RESERVE; /* full: nothing is to be had */
 static void *take_reserved(size_t size)
 {
     size_t at = reserved;
-    if (size > RESERVE - at)
+    if (at == RESERVE || size > RESERVE - at)
         return NULL;
     reserved = at + ((size + 15) & ~(size_t)15);
     return reserve + at;
