@@ -27,10 +27,11 @@ int record_length(const uint8_t header[RECORD_HEADER])
     return RECORD_HEADER + (int)body;
 }
 
-size_t record_seal(struct aead *aead, struct keys *keys, uint8_t type, struct iov *in, size_t length,
-                   uint8_t *out)
+/* The tail is what stands behind the content: the type, and padding. */
+static size_t seal(struct aead *aead, struct keys *keys, struct iov *in, size_t length, const uint8_t *tail,
+                   size_t tail_length, uint8_t *out)
 {
-    size_t body = length + BODY_LEAST;
+    size_t body = length + tail_length + AEAD_TAG;
     uint8_t nonce[AEAD_NONCE];
 
     if (length > RECORD_PLAINTEXT || keys->seq == UINT64_MAX)
@@ -42,9 +43,21 @@ size_t record_seal(struct aead *aead, struct keys *keys, uint8_t type, struct io
     out[4] = (uint8_t)body;
     keys_nonce(keys, nonce);
     keys->seq++; /* whatever comes of it, this nonce is used */
-    if (!aead_seal(aead, nonce, out, RECORD_HEADER, in, length, &type, 1, out + RECORD_HEADER))
+    if (!aead_seal(aead, nonce, out, RECORD_HEADER, in, length, tail, tail_length, out + RECORD_HEADER))
         return 0;
     return RECORD_HEADER + body;
+}
+
+size_t record_seal(struct aead *aead, struct keys *keys, uint8_t type, struct iov *in, size_t length,
+                   uint8_t *out)
+{
+    return seal(aead, keys, in, length, &type, 1, out);
+}
+
+size_t record_seal_padded(struct aead *aead, struct keys *keys, uint8_t type, struct iov *in, size_t length,
+                          uint8_t *out)
+{
+    return seal(aead, keys, in, length, (const uint8_t[]){ type, 0 }, 2, out);
 }
 
 /* The last byte that is not zero among the n at `at`; NULL where all are. *before: how many bytes precede it.

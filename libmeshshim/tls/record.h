@@ -37,6 +37,9 @@ int record_length(const uint8_t header[RECORD_HEADER]);
  */
 size_t record_seal(struct aead *aead, struct keys *keys, uint8_t type, struct iov *in, size_t length,
                    uint8_t *out);
+/* The same with one byte of padding: as long as a record of length + 1 bytes. */
+size_t record_seal_padded(struct aead *aead, struct keys *keys, uint8_t type, struct iov *in, size_t length,
+                          uint8_t *out);
 
 /* What was inside a record. */
 struct record {

@@ -144,6 +144,81 @@ void script_partial_write_continued(struct side *s)
     meet(s);
 }
 
+/* Until the end: all of the stream that was sent, and then exactly these bytes, of which the sender tells the first. */
+static void recv_filled(struct side *s, int fd, char *rest, size_t n)
+{
+    struct stream got = stream_of(6);
+    uint64_t filled, at = 0;
+    char data[777];
+    ssize_t here;
+    hear(s, &filled, sizeof filled);
+    if (n > 0)
+        hear(s, rest, 1);
+    while ((here = recv(fd, data, sizeof data, 0)) != 0) {
+        size_t old;
+        if (here < 0) {
+            if (errno != EAGAIN)
+                fail("recv gave %zd", here);
+            await(fd, POLLIN);
+            continue;
+        }
+        old = at >= filled ? 0 : filled - at < (uint64_t)here ? (size_t)(filled - at) : (size_t)here;
+        if (old > 0 && !stream_got(&got, data, old))
+            fail("wrong at %llu of %llu", (unsigned long long)got.at, (unsigned long long)filled);
+        for (size_t i = old; i < (size_t)here; i++)
+            if (at + i - filled >= n || data[i] != rest[at + i - filled])
+                fail("byte %llu behind what was sent is wrong", (unsigned long long)(at + i - filled));
+        at += (uint64_t)here;
+    }
+    say("received all that was sent, and nothing else: %d", at == filled + n);
+}
+
+/* A write was partial, and the program sends other bytes than the rest: those arrive, and nothing of the rest. */
+void script_partial_write_other_bytes(struct side *s)
+{
+    static char other[100000];
+    int fd = connected_nonblocking(s);
+    struct stream stream = stream_of(6);
+    small_buffers(fd);
+    if (s->client) {
+        size_t at = 0;
+        fill(fd, &stream);
+        stream_make(&stream, other, 1);
+        other[0] = (char)~other[0]; /* never what would have been next */
+        tell(s, &stream.at, sizeof stream.at);
+        tell(s, other, 1);
+        while (at < sizeof other) {
+            ssize_t sent = send(fd, other + at, sizeof other - at, MSG_NOSIGNAL);
+            if (sent > 0)
+                at += (size_t)sent;
+            else if (errno == EAGAIN)
+                await(fd, POLLOUT);
+            else
+                fail("send gave %zd", sent);
+        }
+        shutdown(fd, SHUT_WR);
+    } else {
+        recv_filled(s, fd, other, sizeof other);
+    }
+    meet(s);
+}
+
+/* The same, and the program says nothing more. */
+void script_partial_write_left(struct side *s)
+{
+    int fd = connected_nonblocking(s);
+    struct stream stream = stream_of(6);
+    small_buffers(fd);
+    if (s->client) {
+        fill(fd, &stream);
+        said("shutdown", shutdown(fd, SHUT_WR));
+        tell(s, &stream.at, sizeof stream.at);
+    } else {
+        recv_filled(s, fd, NULL, 0);
+    }
+    meet(s);
+}
+
 /* A blocking write of far more than the buffers hold is complete when it returns. */
 void script_blocking_write_large(struct side *s)
 {

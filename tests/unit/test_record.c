@@ -240,12 +240,39 @@ static void alert_names(void)
     CU_ASSERT_STRING_EQUAL(record_alert_name(255), "unknown alert");
 }
 
+/* A record that is shortened by a byte is as long as it was, and the same up to that byte: by every suite. */
+static void shortened(void)
+{
+    enum { LENGTH = 1000, SAME = RECORD_HEADER + LENGTH - 1 };
+    static uint8_t again[LENGTH + RECORD_OVERHEAD];
+
+    for (int suite = 0; suite < AEAD_SUITES; suite++) {
+        struct side side = side_new(suite, NULL);
+        struct iovec span = { plain, LENGTH };
+        struct iov in = iov_of(&span, 1);
+        struct record record;
+        CU_ASSERT_EQUAL(seal(&side, RECORD_DATA, plain, LENGTH), LENGTH + RECORD_OVERHEAD);
+        side.sender.seq--;
+        CU_ASSERT_EQUAL(record_seal_padded(side.seal, &side.sender, RECORD_DATA, &in, LENGTH - 1, again),
+                        LENGTH + RECORD_OVERHEAD);
+        CU_ASSERT_EQUAL(memcmp(again, sealed, SAME), 0);
+        CU_ASSERT_NOT_EQUAL(memcmp(again, sealed, sizeof again), 0);
+        memcpy(sealed, again, sizeof again);
+        CU_ASSERT_EQUAL(open_record(&side, sizeof again, &record), 0);
+        CU_ASSERT_EQUAL(record.length, LENGTH - 1);
+        CU_ASSERT_EQUAL(record.type, RECORD_DATA);
+        CU_ASSERT_EQUAL(memcmp(opened, plain, LENGTH - 1), 0);
+        side_free(&side);
+    }
+}
+
 static CU_TestInfo tests[] = {
     { "RFC 8448 records, both directions", rfc8448_records },
     { "round trips of every suite and size", round_trips },
     { "scattered buffers", scattered },
     { "sealing in place", in_place },
     { "padding", padding },
+    { "a record that is shortened", shortened },
     { "padding over scattered buffers", padding_scattered },
     { "sequence numbers never wrap", sequence_numbers_never_wrap },
     { "when keys are to be changed", when_keys_are_to_be_changed },

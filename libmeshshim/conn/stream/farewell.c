@@ -140,12 +140,12 @@ bool stream_finish(struct conn *conn, int fd)
         w.tx->closed = true;
     } else if (!w.tx->closed && !w.tx->error) {
         /* MSG_MORE: the kernel's FIN, which follows at once, carries it. */
-        if (!send_message(&w, RECORD_ALERT, close_notify, sizeof close_notify, MSG_MORE) ||
-            w.tx->residue_length) {
+        bool begun = send_message(&w, RECORD_ALERT, close_notify, sizeof close_notify, MSG_MORE);
+        if (!begun || w.tx->residue_length) {
             writing_widen_buffer(fd);
-            if (w.tx->residue_length)
+            if (begun)
                 writing_push_residue(&w, MSG_DONTWAIT | MSG_NOSIGNAL);
-            else
+            else /* what is left of a record of the program's goes before it */
                 send_message(&w, RECORD_ALERT, close_notify, sizeof close_notify, MSG_MORE);
         }
         w.tx->closed = true;

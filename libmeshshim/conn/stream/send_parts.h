@@ -39,7 +39,10 @@ int writing_push_residue(struct writing *w, int flags);
 size_t writing_batch(const struct writing *w);
 /* Seals up to a batch from `in` and sends it. What the kernel took, 0 where nothing was sealed (ENOBUFS), or minus an errno. */
 ssize_t writing_send_batch(struct writing *w, struct iov *in);
-/* The kernel took `put` of a batch of full records that ends with a shorter one. 0, or minus an errno. */
+/*
+ * The kernel took `put` of a batch of full records that ends with a shorter one. 0, or minus an errno. NULL for a batch that was sealed
+ * in place: then owed_byte is the caller's to set.
+ */
 int writing_commit(struct writing *w, size_t put, const struct iov *batch);
 /* The same, where nobody is there to be told how much: the thread has left. */
 void writing_abandoned(void *writing);

@@ -41,7 +41,7 @@ static ssize_t send_file(struct writing *w, int in, off64_t offset, size_t count
             return w->done ? (ssize_t)w->done : -EBADF;
         struct iovec bodies[SCRATCH_LARGE_RECORDS];
         uint8_t last[SCRATCH_LARGE_RECORDS];
-        struct iov from, batch;
+        struct iov from;
         size_t before = w->done;
         ssize_t got, put;
         int n, result = writing_push_residue(w, w->done ? w->flags | MSG_DONTWAIT : w->flags);
@@ -61,14 +61,14 @@ static ssize_t send_file(struct writing *w, int in, off64_t offset, size_t count
         /* In place: remember the last byte of each record before it becomes ciphertext. */
         for (int i = 0; i < n; i++)
             last[i] = bodies[i].iov_len ? ((uint8_t *)bodies[i].iov_base)[bodies[i].iov_len - 1] : 0;
-        from = batch = iov_of(bodies, (size_t)n);
+        from = iov_of(bodies, (size_t)n);
         put = writing_send_batch(w, &from);
         if (put < 0)
             return w->done ? (ssize_t)w->done : put;
         if ((size_t)put == w->total) {
             w->done += w->plain;
         } else {
-            result = writing_commit(w, (size_t)put, &batch);
+            result = writing_commit(w, (size_t)put, NULL);
             if (w->tx->owed)
                 w->tx->owed_byte = last[(size_t)put / FULL_RECORD];
             if (result < 0 || w->done > 0)
