@@ -131,5 +131,5 @@ serves() {
     apache_at "$web" event server
     answer "http://127.0.0.1:$web/5m" && answer "http://127.0.0.1:$web/cgi/hello.cgi?x=1" -d hello && answer "http://127.0.0.1:$web/none"
 }
-try "apache: the same with nothing to do for the library" alike serves
+try "apache: the same plain, loaded and meshed" alike serves
 [ "$failures" -eq 0 ]

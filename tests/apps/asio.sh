@@ -10,23 +10,21 @@
 [ -e /usr/include/asio.hpp ] || skip "asio is not installed"
 version asio "$(dpkg-query -W -f '${Version}' libasio-dev | sed 's/^1://')"
 limit 80 g++ -std=c++17 -O1 -o "$work/asio" "$top/tests/apps/programs/asio.cpp" -lpthread >"$work/g++.log" 2>&1 || fail "asio.cpp does not compile"
-bystander
 
 serve() {
     port=$(free_port)
-    spawn asio mesh "${side:-server}" "$work/asio" server "$port"
+    spawn asio mesh server "$work/asio" server "$port"
     wait_port "$port"
 }
 client() {
-    limit 40 mesh "${side:-client}" "$work/asio" client "$port" "$@"
+    limit 40 mesh client "$work/asio" client "$port" "$@"
 }
-beside() {
-    local side=bystander
+works() {
     serve && client 200000 20
 }
 serve
 try "asio: 8 MB there and back" client 8000000 1
 try "asio: 200 kB on each of 50 connections" client 200000 50
 try "asio: both sides are proved" both_proved "$port"
-try "asio: loaded but for other ports" beside
+try "asio: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

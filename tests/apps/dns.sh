@@ -40,6 +40,8 @@ zone "x.test" { type primary; file "zone"; };
 CONF
     spawn named mesh server named -g -n 2 -c "$work/named.conf"
     wait_port "$1"
+    # It listens before it has read its zones.
+    wait_until 20 grep -q 'all zones loaded' "$work/named.log" || fail "named loads no zone"
 }
 dnsmasq_at() {
     spawn dnsmasq mesh server dnsmasq -k -C /dev/null -p "$1" --listen-address=127.0.0.1 --bind-interfaces -R -h --pid-file= \
@@ -85,5 +87,5 @@ works() {
     dnsmasq_at "$dnsmasq"
     transfers "$named" && several "$named" && unknown "$named" && short "$dnsmasq" && echo fine
 }
-try "bind, dnsmasq: the same with nothing to do for the library" alike works
+try "bind, dnsmasq: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

@@ -159,5 +159,5 @@ works() {
     serve "$port"
     asks keeps && fetches && asks idle && echo "all came"
 }
-try "Dovecot: the same with nothing to do for the library" alike works
+try "Dovecot: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

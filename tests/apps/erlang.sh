@@ -25,5 +25,5 @@ try "Erlang: 40 connections by the driver" talks inet inet
 try "Erlang: both sides are proved" both_proved "$port"
 try "Erlang: 40 connections by native functions" talks socket socket
 try "Erlang: both sides are proved by native functions" both_proved "$port"
-try "Erlang: the same with nothing to do for the library" alike talks inet socket
+try "Erlang: the same plain, loaded and meshed" alike talks inet socket
 [ "$failures" -eq 0 ]

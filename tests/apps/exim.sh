@@ -2,7 +2,7 @@
 # Exim, which executes itself anew for what it delivers, spoken to by swaks (Perl): a message of a megabyte, many commands at once.
 # packages: exim4-daemon-light swaks
 # program: Exim
-# timeout: 60
+# timeout: 120
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash
@@ -81,5 +81,5 @@ works() {
     exim_at "$port"
     large && several && echo fine
 }
-try "exim: the same with nothing to do for the library" alike works
+try "exim: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

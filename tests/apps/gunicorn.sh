@@ -11,7 +11,6 @@
 . "$(dirname "$0")/web.bash"
 [ -x /usr/bin/gunicorn ] || skip "gunicorn is not installed"
 echo "version gunicorn $(/usr/bin/gunicorn --version | sed 's/.*version //; s/).*//')"
-bystander
 random_file 300k 300000
 
 cat >"$work/app.py" <<'PY'
@@ -27,13 +26,13 @@ PY
 serve() {
     port=$(free_port)
     # Clear of files elsewhere: its workers' heartbeat is a file.
-    spawn gunicorn mesh "${side:-server}" /usr/bin/gunicorn --chdir "$work" --bind "127.0.0.1:$port" --worker-tmp-dir "$work" \
+    spawn gunicorn mesh server /usr/bin/gunicorn --chdir "$work" --bind "127.0.0.1:$port" --worker-tmp-dir "$work" \
         --workers 2 "$@" app:application
     server=$spawned
     wait_port "$port" 20
 }
 ask() {
-    limit 20 mesh "${side:-client}" curl -sS --fail --max-time 15 "$@"
+    limit 20 mesh client curl -sS --fail --max-time 15 "$@"
 }
 greets() {
     local got
@@ -54,9 +53,8 @@ reloads() {
     kill -HUP "$server"
     wait_until 10 replaced && echoes
 }
-beside() {
-    side=bystander
-    serve && greets && echoes
+works() {
+    serve && echoes && answer "http://127.0.0.1:$port/" -d hello && bench -l -c 4 -n 50 "http://127.0.0.1:$port/"
 }
 
 serve
@@ -69,5 +67,5 @@ serve --threads 4
 try "gunicorn: threads, 500 requests on kept connections" bench -l -k -c 8 -n 500 "http://127.0.0.1:$port/"
 try "gunicorn: threads, 300 kB there and back" echoes
 try "gunicorn: threads, both sides are proved" both_proved "$port"
-try "gunicorn: loaded but for other ports" beside
+try "gunicorn: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

@@ -91,5 +91,5 @@ serves() {
     wait_port "$http"
     answer "http://127.0.0.1:$tcp/1m" && answer "http://127.0.0.1:$http/1m" && answer "http://127.0.0.1:$http/none"
 }
-try "haproxy: the same with nothing to do for the library" alike serves
+try "haproxy: the same plain, loaded and meshed" alike serves
 [ "$failures" -eq 0 ]

@@ -81,5 +81,5 @@ works() {
     several "http://127.0.0.1:$port" && echoes "http://127.0.0.1:$port" && h2 500 -c 5 -m 10 "http://127.0.0.1:$port/1k" &&
         h2 20 -c 2 -m 10 "http://127.0.0.1:$port/1m"
 }
-try "nghttp2: the same with nothing to do for the library" alike works
+try "nghttp2: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

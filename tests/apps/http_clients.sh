@@ -124,5 +124,5 @@ works() {
     all_of_curl && curl_parallel && wget_gets && wget_recurses && aria2_gets && axel_gets && links_gets && lynx_gets &&
         siege_gets && httperf_gets && bench -k -c 8 -n 300 "$url/1k" && load 8 "$url/1k" >/dev/null
 }
-try "http clients: the same with nothing to do for the library" alike works
+try "http clients: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

@@ -10,7 +10,6 @@
 [ -x /usr/sbin/inetd ] || skip "inetd is not installed"
 [ "$(id -u)" -eq 0 ] || skip "inetd serves root only"
 version openbsd-inetd "$(dpkg-query -W -f '${Version}' openbsd-inetd)"
-bystander
 random_file 1m 1048576
 
 # serve: on ports $cat and $wait, the programs; inetd empties the environment of what it does not know.
@@ -20,7 +19,7 @@ serve() {
 127.0.0.1:$cat stream tcp nowait root /bin/cat cat
 127.0.0.1:$wait stream tcp wait root $python python3 $work/wait.py
 CONF
-    spawn inetd mesh "${side:-server}" /usr/sbin/inetd -i "$work/inetd.conf"
+    spawn inetd mesh server /usr/sbin/inetd -i "$work/inetd.conf"
     wait_port "$cat" && wait_port "$wait"
 }
 cat >"$work/wait.py" <<'PY'
@@ -32,13 +31,12 @@ with connection:
         connection.sendall(data)
 PY
 echoes() {
-    limit 20 mesh "${side:-client}" socat -t 15 - "TCP:127.0.0.1:$1" <"$work/files/1m" >"$work/got" && same "$work/files/1m" "$work/got"
+    limit 20 mesh client socat -t 15 - "TCP:127.0.0.1:$1" <"$work/files/1m" >"$work/got" && same "$work/files/1m" "$work/got"
 }
 twice() {
     echoes "$1" && echoes "$1"
 }
-beside() {
-    local side=bystander
+works() {
     serve && echoes "$cat" && twice "$wait"
 }
 serve
@@ -46,5 +44,5 @@ try "openbsd-inetd: cat is on the connection, 1 MiB there and back, twice" twice
 try "openbsd-inetd: client and cat are proved" both_proved "$cat"
 try "openbsd-inetd: a program is given the listener, twice" twice "$wait"
 try "openbsd-inetd: client and that program are proved" both_proved "$wait"
-try "openbsd-inetd: loaded but for other ports" beside
+try "openbsd-inetd: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

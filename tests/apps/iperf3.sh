@@ -51,5 +51,5 @@ serves() {
     iperf3_at "$speed"
     moves 20000000 && moves 20000000 -R -P 2 && echo "moved"
 }
-try "iperf3: the same with nothing to do for the library" alike serves
+try "iperf3: the same plain, loaded and meshed" alike serves
 [ "$failures" -eq 0 ]

@@ -17,11 +17,11 @@ random_file 1m 1048576
 java=(/usr/bin/java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -cp "$work" Sockets)
 server() {
     port=$(free_port)
-    spawn "$1" mesh "${2:-server}" "${java[@]}" "$1" "$port"
+    spawn "$1" mesh server "${java[@]}" "$1" "$port"
     wait_port "$port" 30
 }
 client() {
-    limit 40 mesh "${side:-client}" "${java[@]}" "$1" "$port" "${@:2}"
+    limit 40 mesh client "${java[@]}" "$1" "$port" "${@:2}"
 }
 
 server http-server
@@ -54,11 +54,8 @@ wait_port "$port"
 try "java: an inherited channel echoes 2 MiB" client asynchronous-client 2097152
 try "java: client and inherited channel are proved" both_proved "$port"
 
-# Loaded, but for other ports.
-bystander
-beside() {
-    server "$1" bystander && side=bystander client "${@:2}"
+works() {
+    server threads-server && client close-client && client threads-client 100000 4 && server selector-server && client selector-client 65536 50
 }
-try "java: Selector, loaded but for other ports" beside selector-server selector-client 65536 50
-try "java: closing under a reader, loaded but for other ports" beside threads-server close-client
+try "java: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

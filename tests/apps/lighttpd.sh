@@ -72,5 +72,5 @@ serves() {
     lighttpd_at "$web" server
     answer "http://127.0.0.1:$web/1m" && answer "http://127.0.0.1:$web/hello.cgi?x=1" -d hello && answer "http://127.0.0.1:$web/none"
 }
-try "lighttpd: the same with nothing to do for the library" alike serves
+try "lighttpd: the same plain, loaded and meshed" alike serves
 [ "$failures" -eq 0 ]

@@ -159,5 +159,5 @@ works() {
     serve again server "$work/data" "$port" --innodb-fast-shutdown=2
     loads && slaps && sql -e "checksum table shop.big, shop.blobs"
 }
-try "MariaDB: the same with nothing to do for the library" alike works
+try "MariaDB: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

@@ -56,5 +56,5 @@ serves() {
     memcached_at "$cache"
     keeps "$cache" 2
 }
-try "memcached: the same with nothing to do for the library" alike serves
+try "memcached: the same plain, loaded and meshed" alike serves
 [ "$failures" -eq 0 ]

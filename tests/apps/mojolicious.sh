@@ -8,26 +8,21 @@
 # shellcheck source=tests/apps/common.bash
 . "$(dirname "$0")/common.bash"
 /usr/bin/perl -MMojolicious -e 'print "version Mojolicious $Mojolicious::VERSION\n"' 2>/dev/null || skip "Mojolicious is not installed"
-bystander
 export TMPDIR=$work
 
 # pair SERVER REACTOR
 pair() {
     port=$(free_port)
     export MOJO_REACTOR=Mojo::Reactor::$2
-    spawn mojo mesh "${side:-server}" /usr/bin/perl "$top/tests/apps/programs/mojo.pl" "$1" "$port"
+    spawn mojo mesh server /usr/bin/perl "$top/tests/apps/programs/mojo.pl" "$1" "$port"
     wait_port "$port" 20
-    limit 30 mesh "${side:-client}" /usr/bin/perl "$top/tests/apps/programs/mojo.pl" client "$port"
+    limit 30 mesh client /usr/bin/perl "$top/tests/apps/programs/mojo.pl" client "$port"
 }
 proved_pair() {
     pair "$@" && both_proved "$port"
 }
-beside() {
-    local side=bystander
-    pair server EV
-}
-try "mojolicious: 60 requests, a megabyte and a WebSocket on libev" proved_pair server EV
+try "mojolicious: 60 requests, a megabyte and a WebSocket on libev" alike pair server EV
+try "mojolicious: both sides are proved" both_proved "$port"
 try "mojolicious: the same on poll" proved_pair server Poll
 try "mojolicious: the same by preforked workers" proved_pair prefork EV
-try "mojolicious: loaded but for other ports" beside
 [ "$failures" -eq 0 ]

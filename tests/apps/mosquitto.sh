@@ -135,5 +135,5 @@ works() {
     broker again server "$port" "listener $web 127.0.0.1" "protocol websockets"
     in_order 2 && large && web_sockets && echo "all came"
 }
-try "Mosquitto: the same with nothing to do for the library" alike works
+try "Mosquitto: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

@@ -42,5 +42,5 @@ echoes() {
 }
 try "ncat: -e echoes" echoes
 try "ncat: both sides are proved" both_proved "$port"
-try "ncat: the same with nothing to do for the library" alike sends_file
+try "ncat: the same plain, loaded and meshed" alike sends_file
 [ "$failures" -eq 0 ]

@@ -106,5 +106,5 @@ serves() {
     backend_as=server backend
     answer "http://127.0.0.1:$backend/1m" && answer "http://127.0.0.1:$backend/none" && answer -r 10-99 "http://127.0.0.1:$backend/1k"
 }
-try "nginx: the same with nothing to do for the library" alike serves
+try "nginx: the same plain, loaded and meshed" alike serves
 [ "$failures" -eq 0 ]

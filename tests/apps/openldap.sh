@@ -96,5 +96,5 @@ works() {
     slapd_at "$(free_port)"
     adds && finds && finds_large && pages && refuses && sums <"$work/found"
 }
-try "openldap: the same with nothing to do for the library" alike works
+try "openldap: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

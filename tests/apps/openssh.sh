@@ -146,5 +146,5 @@ works() {
     serve "$port"
     says hello 127.0.0.1 echo hello && fails_alike && pipes -C 2>/dev/null && copies -s && echo "all came"
 }
-try "OpenSSH: the same with nothing to do for the library" alike works
+try "OpenSSH: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

@@ -80,5 +80,5 @@ works() {
     hitch_at "$hitch" "$backend"
     answer "https://127.0.0.1:$tls/1m" && answer "http://127.0.0.1:$plain/20m" && answer "https://127.0.0.1:$hitch/1m"
 }
-try "stunnel, hitch: the same with nothing to do for the library" alike works
+try "stunnel, hitch: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

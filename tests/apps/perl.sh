@@ -9,15 +9,14 @@
 # shellcheck source=tests/apps/common.bash
 . "$(dirname "$0")/common.bash"
 echo "version Perl $(/usr/bin/perl -e 'printf "%vd", $^V')"
-bystander
 
 server() {
     port=$(free_port)
-    spawn "$1" mesh "${side:-server}" /usr/bin/perl "$top/tests/apps/programs/sockets.pl" "$1" "$port"
+    spawn "$1" mesh server /usr/bin/perl "$top/tests/apps/programs/sockets.pl" "$1" "$port"
     wait_port "$port" 20
 }
 client() {
-    limit 30 mesh "${side:-client}" /usr/bin/perl "$top/tests/apps/programs/sockets.pl" "$1" "$port" "${@:2}"
+    limit 30 mesh client /usr/bin/perl "$top/tests/apps/programs/sockets.pl" "$1" "$port" "${@:2}"
 }
 
 server forks-server
@@ -33,9 +32,8 @@ if /usr/bin/perl -MLWP::UserAgent -MHTTP::Daemon -e 'print "version LWP $LWP::Us
 else
     echo "skip perl: LWP or HTTP::Daemon is not installed"
 fi
-beside() {
-    side=bystander
+works() {
     server forks-server && client forks-client 30000 4 && server select-server && client select-client 30000 16
 }
-try "perl: loaded but for other ports" beside
+try "perl: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

@@ -121,5 +121,5 @@ works() {
     fpm_behind_nginx "$back" "$front"
     answer "http://127.0.0.1:$front/echo.php?x=1" && answer "http://127.0.0.1:$front/none.php"
 }
-try "php: the same with nothing to do for the library" alike works
+try "php: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

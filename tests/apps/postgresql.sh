@@ -218,5 +218,5 @@ works() {
     serve again server "$data" "$port"
     copies && bench -S -c 4 -j 2 -t 50 >/dev/null && asks notified && asks many && sql "select count(*), md5(string_agg(t, '' order by n)) from big"
 }
-try "PostgreSQL: the same with nothing to do for the library" alike works
+try "PostgreSQL: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

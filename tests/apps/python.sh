@@ -8,7 +8,6 @@
 # shellcheck source=tests/apps/common.bash
 . "$(dirname "$0")/common.bash"
 echo "version Python $("$python" -c 'import platform; print(platform.python_version())')"
-bystander
 
 random_file 1m 1048576
 web=$(free_port)
@@ -30,9 +29,9 @@ try "python: http.server and its clients are proved" both_proved "$web"
 # pair PROGRAM SERVER CLIENT ARGUMENT…: a server, and a client that compares; each a mode of the program.
 pair() {
     port=$(free_port)
-    spawn "$2" mesh "${side:-server}" "$python" "$1" "$2" "$port" "${server_arguments[@]}"
+    spawn "$2" mesh server "$python" "$1" "$2" "$port" "${server_arguments[@]}"
     wait_port "$port"
-    limit 40 mesh "${side:-client}" "$python" "$1" "$3" "$port" "${@:4}"
+    limit 40 mesh client "$python" "$1" "$3" "$port" "${@:4}"
 }
 echo_pair() {
     server_arguments=()
@@ -64,10 +63,10 @@ try "python: files by sendfile" more_pair sendfile-server sendfile-client "$work
 try "python: TLS of its own inside the mesh's" more_pair tls-server tls-client "$work/ca"
 try "python: asyncio's TLS of its own inside the mesh's" more_pair tls-server tls-asyncio "$work/ca"
 
-beside() {
-    side=bystander server_arguments=("$work/ca")
+works() {
+    server_arguments=("$work/ca")
     pair "$more" tls-server tls-client "$work/ca" && server_arguments=() &&
         pair "$top/tests/apps/echo.py" asyncio-server selectors-client 65536 20
 }
-try "python: TLS and selectors, loaded but for other ports" beside
+try "python: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

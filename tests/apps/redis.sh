@@ -133,5 +133,5 @@ works() {
     server "$port" "$work/again"
     answers PONG ping && round_trip 100000 && pipe_mode && benchmark -t set,get -n 2000 -c 8 >/dev/null
 }
-try "redis: the same with nothing to do for the library" alike works
+try "redis: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

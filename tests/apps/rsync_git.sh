@@ -88,5 +88,5 @@ works() {
     gitd "$git"
     fetches "$rsync" && sends "$rsync" && clones "$git" && pushes "$git" && echo fine
 }
-try "rsync, git: the same with nothing to do for the library" alike works
+try "rsync, git: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

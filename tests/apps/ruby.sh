@@ -15,15 +15,14 @@ echo "version Ruby $(/usr/bin/ruby -e 'print RUBY_VERSION')"
 version Puma "$(/usr/bin/puma --version | sed 's/[^0-9]*//')"
 version thin "$(/usr/bin/thin --version | cut -d ' ' -f 2)"
 version unicorn "$(/usr/bin/unicorn --version | sed 's/[^0-9]*//')"
-bystander
 
 server() {
     port=$(free_port)
-    spawn "$1" mesh "${side:-server}" /usr/bin/ruby "$top/tests/apps/programs/sockets.rb" "$1" "$port"
+    spawn "$1" mesh server /usr/bin/ruby "$top/tests/apps/programs/sockets.rb" "$1" "$port"
     wait_port "$port" 20
 }
 client() {
-    limit 30 mesh "${side:-client}" /usr/bin/ruby "$top/tests/apps/programs/sockets.rb" "$1" "$port" "${@:2}"
+    limit 30 mesh client /usr/bin/ruby "$top/tests/apps/programs/sockets.rb" "$1" "$port" "${@:2}"
 }
 cat >"$work/config.ru" <<'RUBY'
 run ->(env) {
@@ -33,20 +32,20 @@ run ->(env) {
 RUBY
 puma() {
     port=$(free_port)
-    spawn puma mesh "${side:-server}" env HOME="$work" /usr/bin/puma --dir "$work" -e production -b "tcp://127.0.0.1:$port" "$@" "$work/config.ru"
+    spawn puma mesh server env HOME="$work" /usr/bin/puma --dir "$work" -e production -b "tcp://127.0.0.1:$port" "$@" "$work/config.ru"
     wait_port "$port" 20
 }
 
 thin() {
     port=$(free_port)
-    spawn thin mesh "${side:-server}" /usr/bin/thin --chdir "$work" -R config.ru -a 127.0.0.1 -p "$port" -e production start
+    spawn thin mesh server /usr/bin/thin --chdir "$work" -R config.ru -a 127.0.0.1 -p "$port" -e production start
     wait_port "$port" 20
 }
 # It replaces itself by a new program that is given the listener, and both serve until the old one is told to go.
 unicorn() {
     port=$(free_port)
     printf '%s\n' "listen '127.0.0.1:$port'" "worker_processes 2" "working_directory '$work'" "pid '$work/unicorn.pid'" >"$work/unicorn.rb"
-    spawn unicorn mesh "${side:-server}" /usr/bin/unicorn -c "$work/unicorn.rb" -E production "$work/config.ru"
+    spawn unicorn mesh server /usr/bin/unicorn -c "$work/unicorn.rb" -E production "$work/config.ru"
     wait_port "$port" 20
     wait_until 10 [ -s "$work/unicorn.pid" ]
 }
@@ -85,9 +84,8 @@ try "ruby: threads and their clients are proved" both_proved "$port"
 server forks-server
 try "ruby: a forked process for each of 10 connections" client threads-client 100000 10
 try "ruby: forked processes and their clients are proved" both_proved "$port"
-beside() {
-    side=bystander
+works() {
     server threads-server && client select-client 65536 30 && client lines-client
 }
-try "ruby: loaded but for other ports" beside
+try "ruby: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

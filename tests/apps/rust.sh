@@ -11,23 +11,21 @@
 echo "version Rust std $(/usr/bin/rustc --version | cut -d ' ' -f 2)"
 limit 60 /usr/bin/rustc --edition 2021 -O -o "$work/sockets" "$top/tests/apps/programs/sockets.rs" >"$work/rustc.log" 2>&1 ||
     fail "sockets.rs does not compile"
-bystander
 
 server() {
     port=$(free_port)
-    spawn rust mesh "${side:-server}" "$work/sockets" server "$port"
+    spawn rust mesh server "$work/sockets" server "$port"
     wait_port "$port"
 }
 client() {
-    limit 30 mesh "${side:-client}" "$work/sockets" "$1" "$port" "${@:2}"
+    limit 30 mesh client "$work/sockets" "$1" "$port" "${@:2}"
 }
 refused() {
     local port
     port=$(free_port)
     client refused
 }
-beside() {
-    side=bystander
+works() {
     server && client echoes 1000000 5 && client details && refused
 }
 
@@ -37,5 +35,5 @@ try "rust: 100 kB on each of 40 connections" client echoes 100000 40
 try "rust: peek, time-outs, clones, shutdown under a reader" client details
 try "rust: nobody listens" refused
 try "rust: both sides are proved" both_proved "$port"
-try "rust: loaded but for other ports" beside
+try "rust: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

@@ -19,16 +19,15 @@ version zsh "$(zsh --version | cut -d ' ' -f 2)"
 version ksh93 "$(dpkg-query -W -f '${Version}' ksh93u+m)"
 version nc.openbsd "$(dpkg-query -W -f '${Version}' netcat-openbsd)"
 version nc.traditional "$(dpkg-query -W -f '${Version}' netcat-traditional)"
-bystander
 random_file 300k 300000
 
 echo_server() {
     port=$(free_port)
-    spawn threads mesh "${side:-server}" "$python" "$top/tests/apps/echo.py" threads-server "$port"
+    spawn threads mesh server "$python" "$top/tests/apps/echo.py" threads-server "$port"
     wait_port "$port"
 }
 run() {
-    limit 20 mesh "${side:-client}" "$@"
+    limit 20 mesh client "$@"
 }
 
 cat >"$work/talk.awk" <<'AWK'
@@ -92,13 +91,13 @@ KSH
 
 gawk_serves() {
     port=$(free_port)
-    spawn gawk mesh "${side:-server}" gawk -v port="$port" -f "$work/serve.awk"
+    spawn gawk mesh server gawk -v port="$port" -f "$work/serve.awk"
     wait_port "$port"
     [ "$(printf 'hello\nthere\n\n' | run nc.openbsd 127.0.0.1 "$port")" = $'HELLO\nTHERE' ]
 }
 zsh_serves() {
     port=$(free_port)
-    spawn zsh mesh "${side:-server}" zsh -f "$work/serve.zsh" "$port"
+    spawn zsh mesh server zsh -f "$work/serve.zsh" "$port"
     wait_port "$port"
     [ "$(printf 'hello\nthere\n' | run nc.openbsd -N 127.0.0.1 "$port")" = $'HELLO\nTHERE' ]
 }
@@ -108,18 +107,17 @@ file_to() {
 }
 traditional_serves() {
     port=$(free_port)
-    spawn nc mesh "${side:-server}" nc.traditional -l -s 127.0.0.1 -p "$port" -e /bin/cat
+    spawn nc mesh server nc.traditional -l -s 127.0.0.1 -p "$port" -e /bin/cat
     wait_port "$port"
     file_to run nc.openbsd -N
 }
 openbsd_serves() {
     port=$(free_port)
-    spawn nc mesh "${side:-server}" nc.openbsd -l 127.0.0.1 "$port"
+    spawn nc mesh server nc.openbsd -l 127.0.0.1 "$port"
     wait_port "$port"
     run nc.openbsd -N 127.0.0.1 "$port" <"$work/files/300k" >"$work/got" && wait_until 10 same "$work/files/300k" "$work/nc.log"
 }
-beside() {
-    local side=bystander
+works() {
     echo_server
     run gawk -v port="$port" -f "$work/talk.awk" && run zsh -f "$work/talk.zsh" "$port" && run ksh93 "$work/talk.ksh" "$port" &&
         gawk_serves && zsh_serves && traditional_serves
@@ -137,5 +135,5 @@ try "shells: zsh serves" zsh_serves
 try "shells: zsh and nc.openbsd are proved" both_proved "$port"
 try "shells: nc.traditional starts cat on the connection" traditional_serves
 try "shells: nc.openbsd receives a file" openbsd_serves
-try "shells: loaded but for other ports" beside
+try "shells: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

@@ -9,17 +9,16 @@
 . "$(dirname "$0")/common.bash"
 [ -x /usr/bin/socat ] || skip "socat is not installed"
 version socat "$(/usr/bin/socat -V | sed -n 's/^socat version \([^ ]*\).*/\1/p')"
-bystander
 random_file 1m 1048576
 
 serve() {
     port=$(free_port)
-    spawn socat mesh "${side:-server}" /usr/bin/socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork" "$1"
+    spawn socat mesh "${middle:-server}" /usr/bin/socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork" "$1"
     wait_port "$port"
 }
 # ask: its standard input there, the answer back until the end.
 ask() {
-    limit 20 mesh "${side:-client}" /usr/bin/socat -t 15 - "TCP:127.0.0.1:$port"
+    limit 20 mesh client /usr/bin/socat -t 15 - "TCP:127.0.0.1:$port"
 }
 echoes() {
     serve "$1" && ask <"$work/files/1m" >"$work/got" && same "$work/files/1m" "$work/got" && both_proved "$port"
@@ -50,12 +49,11 @@ relays() {
     behind=$port
     sed 's,^allow .*,allow = default/client,;s,^identity .*,identity = default/server,' "$work/server.ini" >"$work/middle.ini"
     sed -i 's,^allow .*,allow = default/client\, default/server,' "$work/server.ini"
-    side=middle serve "TCP:127.0.0.1:$behind"
+    middle=middle serve "TCP:127.0.0.1:$behind"
     ask <"$work/files/1m" >"$work/got" && same "$work/files/1m" "$work/got"
 }
-beside() {
+works() {
     local port
-    side=bystander
     serve "EXEC:/bin/cat,nofork" && ask <"$work/files/1m" >"$work/got" && same "$work/files/1m" "$work/got"
 }
 # What the program gets and says must not be on the wire as it is.
@@ -76,5 +74,5 @@ try "socat: SYSTEM, a shell, its programs and their errors on the connection" co
 try "socat: the client's shell on the connection" client_program
 try "socat: what a program on the connection says is not in the clear" wired
 try "socat: a relay, client and server in one process" relays
-try "socat: loaded but for other ports" beside
+try "socat: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

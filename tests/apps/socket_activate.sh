@@ -9,13 +9,12 @@
 . "$(dirname "$0")/common.bash"
 [ -x /usr/bin/systemd-socket-activate ] || skip "systemd-socket-activate is not installed"
 version systemd-socket-activate "$(/usr/bin/systemd-socket-activate --version | awk 'NR == 1 { print $2 }')"
-bystander
 service=$top/tests/apps/programs/activated.py
 
 # serve OPTION… -- COMMAND…
 serve() {
     port=$(free_port)
-    spawn activate mesh "${side:-server}" /usr/bin/systemd-socket-activate -l "127.0.0.1:$port" "$@"
+    spawn activate mesh server /usr/bin/systemd-socket-activate -l "127.0.0.1:$port" "$@"
     wait_port "$port"
 }
 # asks: lines on each of three connections, all open at once.
@@ -38,7 +37,7 @@ for number, one in enumerate(several):
         sys.exit(f"got {got!r} at the end")
 PY
 asks() {
-    limit 20 mesh "${side:-client}" "$python" "$work/ask.py" "$port" "$@"
+    limit 20 mesh client "$python" "$work/ask.py" "$port" "$@"
 }
 pair() {
     serve "${@:3}" && asks "$1" "$2"
@@ -46,8 +45,7 @@ pair() {
 proved_pair() {
     pair "$@" && both_proved "$port"
 }
-beside() {
-    local side=bystander
+works() {
     pair '' 3 --accept "$python" "$service" connection && pair '' 1 "$python" "$service" listener
 }
 try "systemd-socket-activate: a service accepts from the listener that it was given" proved_pair '' 1 "$python" "$service" listener
@@ -55,5 +53,5 @@ try "systemd-socket-activate: a service for each connection" proved_pair '' 3 --
 try "systemd-socket-activate: a service whose standard input and output are the connection" \
     proved_pair 'goodbye
 ' 3 --accept --inetd "$python" "$service" inetd
-try "systemd-socket-activate: loaded but for other ports" beside
+try "systemd-socket-activate: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

@@ -89,5 +89,5 @@ serves() {
     answer "http://127.0.0.1:$front/1m" && answer "http://127.0.0.1:$backend/1m" -x "http://127.0.0.1:$forward" &&
         answer "http://127.0.0.1:$backend/1m" -x "http://127.0.0.1:$forward" --proxytunnel && answer "http://127.0.0.1:$front/none"
 }
-try "squid: the same with nothing to do for the library" alike serves
+try "squid: the same plain, loaded and meshed" alike serves
 [ "$failures" -eq 0 ]

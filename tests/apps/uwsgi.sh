@@ -11,7 +11,6 @@
 . "$(dirname "$0")/web.bash"
 [ -x /usr/bin/uwsgi-core ] || skip "uwsgi is not installed"
 echo "version uWSGI $(/usr/bin/uwsgi-core --version)"
-bystander
 random_file 300k 300000
 
 cat >"$work/app.py" <<'PY'
@@ -26,12 +25,12 @@ sed -e 's,^allow .*,allow = default/client\, default/server,' -e 's,^identity .*
     >"$work/router.ini"
 
 serve() {
-    spawn uwsgi mesh "${side:-router}" /usr/bin/uwsgi-core --plugins http,python3 --chdir "$work" --module app --master --processes 2 \
+    spawn uwsgi mesh router /usr/bin/uwsgi-core --plugins http,python3 --chdir "$work" --module app --master --processes 2 \
         --die-on-term --need-app --buffer-size 8192 "$@"
     wait_port "$port" 20
 }
 ask() {
-    limit 20 mesh "${side:-client}" curl -sS --fail --max-time 15 "$@"
+    limit 20 mesh client curl -sS --fail --max-time 15 "$@"
 }
 greets() {
     [ "$(ask "http://127.0.0.1:$port/hi")" = "hello /hi" ]
@@ -47,9 +46,8 @@ routed() {
     port=$(free_port) inner=$(free_port)
     serve --http "127.0.0.1:$port" --http-keepalive=1 --http-to "127.0.0.1:$inner" --socket "127.0.0.1:$inner"
 }
-beside() {
-    side=bystander
-    routed && greets && echoes
+works() {
+    routed && echoes && answer "http://127.0.0.1:$port/hi"
 }
 
 direct
@@ -63,5 +61,5 @@ try "uwsgi: 300 kB there and back through the router" echoes
 try "uwsgi: 200 requests through the router" bench -c 8 -n 200 "http://127.0.0.1:$port/"
 try "uwsgi: client and router are proved" both_proved "$port"
 try "uwsgi: router and workers are proved" proved inbound "inbound:$inner" server
-try "uwsgi: loaded but for other ports" beside
+try "uwsgi: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]

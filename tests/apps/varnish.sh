@@ -80,5 +80,5 @@ serves() {
     varnish "$front" "$backend"
     answer "http://127.0.0.1:$front/1m" && answer "http://127.0.0.1:$front/pipe/1m" && answer "http://127.0.0.1:$front/pass/none"
 }
-try "varnish: the same with nothing to do for the library" alike serves
+try "varnish: the same plain, loaded and meshed" alike serves
 [ "$failures" -eq 0 ]

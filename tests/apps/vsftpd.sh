@@ -120,5 +120,5 @@ works() {
     serve "$port"
     lists && down && down -P - && up && up -P - && several active && echo "all came"
 }
-try "vsftpd: the same with nothing to do for the library" alike works
+try "vsftpd: the same plain, loaded and meshed" alike works
 [ "$failures" -eq 0 ]
