@@ -29,5 +29,8 @@ threads() {
 
 threads other-ports '1 threads' elsewhere accept.py
 printf 'import os, socket\nl = socket.create_server(("127.0.0.1", 0))\nprint(len(os.listdir("/proc/self/task")), "threads")\n' >"$work/listen.py"
-threads a-meshed-port '2 threads' server listen.py
+case $(basename "$B") in
+tsan) echo "skip elsewhere/a-meshed-port the thread sanitizer starts a thread of its own beside the first" ;;
+*) threads a-meshed-port '2 threads' server listen.py ;;
+esac
 [ "$failures" -eq 0 ]
