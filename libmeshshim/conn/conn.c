@@ -410,18 +410,29 @@ void conn_after_fork_in_child(int slot)
         conn_each(cut_stale, NULL);
 }
 
+/* Under the connection's lock, for other threads may be ending it at this very moment. */
+static void say_last_goodbye(struct conn *conn)
+{
+    int fd = atomic_load(&conn->fd);
+    if ((conn_state(conn) != CONN_OPEN && !conn_is_pending(conn)) || fdtable_get(fd) != conn)
+        return;
+    if (shared_part(conn->shared))
+        conn_say_goodbye(conn, fd);
+    if (conn->series)
+        stats_connection_closed(conn->series);
+    conn->series = NULL;
+}
+
 void conn_goodbye_all(void)
 {
     uint32_t n = __atomic_load_n(&made, __ATOMIC_ACQUIRE);
     for (uint32_t i = 0; i < n; i++) {
         struct conn *conn = conn_at(i);
-        int fd = atomic_load(&conn->fd);
-        if ((conn_state(conn) != CONN_OPEN && !conn_is_pending(conn)) || fdtable_get(fd) != conn)
+        if (lock_try(&conn->steps) != LOCK_TAKEN) /* in the middle of its handshake, or of its end */
             continue;
-        if (shared_part(conn->shared))
-            conn_say_goodbye(conn, fd);
-        if (conn->series)
-            stats_connection_closed(conn->series);
-        conn->series = NULL;
+        say_last_goodbye(conn);
+        lock_release(&conn->steps);
+        if (atomic_load(&conn->closing))
+            conn_settle(conn);
     }
 }

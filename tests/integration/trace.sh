@@ -31,6 +31,8 @@ for script in "${scripts[@]}"; do
         why="the thread sanitizer takes a copy made by _Fork or clone for the process itself"
         ;;
     asan/cancel_connect* | asan/cancel_anywhere) why="the address sanitizer does not follow a thread that is cancelled within it" ;;
+    tsan/sandbox_read_write | tsan/sandbox_by_seccomp | tsan/sandbox_nonblocking) why="the thread sanitizer sleeps at the end, which no rule allows" ;;
+    tsan/limited_memory) why="the thread sanitizer's own memory is beyond the limit" ;;
     ?san/small_stack*) why="a sanitizer's frames are larger" ;;
     ?san/dlclose_between) why="a sanitizer refuses RTLD_DEEPBIND" ;;
     *) why= ;;
