@@ -93,6 +93,14 @@ static inline ssize_t libc_send_now(int fd, const void *data, size_t n, int flag
     return libc.syscall(SYS_sendto, fd, (long)data, (long)n, flags | MSG_DONTWAIT, 0, 0);
 }
 
+/* What poll says of `fd` at this moment; 0 for nothing. Likewise no point at which a thread ends. */
+static inline int libc_poll_now(int fd, short events)
+{
+    struct pollfd look = { fd, events, 0 };
+    struct timespec now = { 0, 0 };
+    return libc.syscall(SYS_ppoll, (long)&look, 1, (long)&now, 0, 0, 0) == 1 ? look.revents : 0;
+}
+
 /* Binds every pointer. Idempotent; safe from any thread and from inside an allocator that we woke. */
 void libc_bind(void);
 

@@ -10,6 +10,7 @@
 
 #include "base/banned.h"
 #include "base/libc.h"
+#include "base/quiet.h"
 #include "tls/record.h"
 
 /* ---- keys, as the kernel wants them: TLS 1.3's IV is its salt and its IV in a row ---- */
@@ -133,6 +134,21 @@ ssize_t ktls_receive(int fd, void *to, size_t room, uint8_t *type)
 enum { UNKNOWN = -1, NO, YES };
 static _Atomic int offered = UNKNOWN, rekeys = UNKNOWN;
 
+/* A thread that is cancelled in between would leave its sockets behind. */
+static bool known_by_trial(_Atomic int *answer, bool (*try)(void))
+{
+    int known = atomic_load_explicit(answer, memory_order_relaxed);
+    struct quiet quiet;
+
+    if (known == UNKNOWN) {
+        quiet_begin(&quiet);
+        known = try() ? YES : NO;
+        atomic_store_explicit(answer, known, memory_order_relaxed);
+        quiet_end(&quiet);
+    }
+    return known == YES;
+}
+
 /* A socket that is not connected cannot have it, but whether there is such a thing is seen first. */
 static bool is_offered(void)
 {
@@ -145,12 +161,7 @@ static bool is_offered(void)
 
 bool ktls_is_offered(void)
 {
-    int known = atomic_load_explicit(&offered, memory_order_relaxed);
-    if (known == UNKNOWN) {
-        known = is_offered() ? YES : NO;
-        atomic_store_explicit(&offered, known, memory_order_relaxed);
-    }
-    return known == YES;
+    return known_by_trial(&offered, is_offered);
 }
 
 /* Keys given, and given anew. */
@@ -185,12 +196,7 @@ static bool can_rekey(void)
 
 enum ktls_offer ktls_offer(void)
 {
-    int known = atomic_load_explicit(&rekeys, memory_order_relaxed);
     if (!ktls_is_offered())
         return KTLS_ABSENT;
-    if (known == UNKNOWN) {
-        known = can_rekey() ? YES : NO;
-        atomic_store_explicit(&rekeys, known, memory_order_relaxed);
-    }
-    return known == YES ? KTLS_REKEYS : KTLS_FIXED;
+    return known_by_trial(&rekeys, can_rekey) ? KTLS_REKEYS : KTLS_FIXED;
 }

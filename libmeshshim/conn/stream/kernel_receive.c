@@ -4,7 +4,6 @@
  * takes nothing, until it is asked for by its type.
  */
 #include <errno.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 
 #include "base/banned.h"
@@ -233,21 +232,18 @@ ssize_t reading_count_kernel(struct reading *r)
 /* Before Linux 6.2 the beginning of a record makes it readable. From here on it takes one byte more than there are. */
 static bool wait_for_more(struct reading *r)
 {
-    struct pollfd now = { r->fd, POLLIN, 0 };
-
     r->rx->raised = true;
     set_low_water(r->fd, (uint32_t)queued(r) + 1);
-    return libc.poll(&now, 1, 0) == 0;
+    return libc_poll_now(r->fd, POLLIN) == 0;
 }
 
 bool reading_look_kernel(struct reading *r)
 {
-    struct pollfd over = { r->fd, POLLRDHUP, 0 };
     uint8_t byte;
     ssize_t got;
 
     if (r->rx->ended || r->rx->error || r->rx->found ||
-        libc.poll(&over, 1, 0) != 0) /* an error is not to be taken */
+        libc_poll_now(r->fd, POLLRDHUP) != 0) /* an error is not to be taken */
         return true;
     lower_low_water(r);
     got = look(r, &byte, 1, MSG_DONTWAIT);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <string.h>
 
 #include "base/banned.h"
@@ -191,15 +190,13 @@ ssize_t writing_to_kernel(struct writing *w, struct iov *in)
 
 ssize_t writing_to_kernel_ended(struct writing *w)
 {
-    struct pollfd look = { w->fd, 0, 0 };
     int error = pending_error(w->fd);
 
     if (error == ECONNRESET && w->tx->closed && w->conn->shared->rx.reset_told)
         error = 0; /* the peer's goodbye, answered by a reset of which a plain connection would not know */
     if (error)
         return -error;
-    if (!w->tx->closed && !atomic_load(&w->conn->shared->gone) &&
-        (libc.poll(&look, 1, 0) != 1 || !(look.revents & POLLHUP)))
+    if (!w->tx->closed && !atomic_load(&w->conn->shared->gone) && !(libc_poll_now(w->fd, 0) & POLLHUP))
         return 0;
     if (!(w->flags & MSG_NOSIGNAL))
         raise(SIGPIPE);
@@ -302,10 +299,9 @@ static bool may_be_widened(int size)
 bool writing_finish_kernel(struct writing *w)
 {
     static const uint8_t close_notify[2] = { 1, ALERT_CLOSE_NOTIFY };
-    struct pollfd room = { w->fd, POLLOUT, 0 };
     int size = 0;
     socklen_t length = sizeof size;
-    bool roomy = libc.poll(&room, 1, 0) == 1 && (room.revents & POLLOUT);
+    bool roomy = libc_poll_now(w->fd, POLLOUT) & POLLOUT;
 
     libc.getsockopt(w->fd, SOL_SOCKET, SO_SNDBUF, &size, &length);
     if (may_be_widened(size))

@@ -1,6 +1,5 @@
 /* Records that carry no data, and how a stream ends. See receive_parts.h. */
 #include <errno.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 
 #include "base/banned.h"
@@ -56,8 +55,7 @@ int reading_kernel_end(struct reading *r)
 /* The end must stay readable. It does when the peer's FIN is here; where TLS alone has ended, we end the kernel's side too. */
 static void end_in_kernel(int fd)
 {
-    struct pollfd look = { fd, POLLRDHUP, 0 };
-    if (libc.poll(&look, 1, 0) == 0)
+    if (libc_poll_now(fd, POLLRDHUP) == 0)
         libc.shutdown(fd, SHUT_RD);
 }
 
