@@ -50,7 +50,7 @@ IPSEC_MB := $(IPSEC_MB)
 CPPFLAGS += $(if $(IPSEC_MB),-DMESHSHIM_IPSEC_MB)
 INIH     := -Wl,-Bstatic -linih -Wl,-Bdynamic
 
-.PHONY: all deps demo test unit check bench asan tsan fuzz install clean help format
+.PHONY: all deps demo test unit check bench soak asan tsan fuzz install clean help format
 all: needs $(B)/libmeshshim.so $(B)/meshctl ## build the library and meshctl
 
 include tests/deps.mk
@@ -108,6 +108,11 @@ check: deps all ## linters, layering, symbols, documentation
 bench: deps all ## plain, own TLS, pairs of sidecars and meshed, side by side
 	@tests/deps $(BENCH_PACKAGES)
 	@tests/bench/run
+
+# Not part of `make test`: CI takes five minutes of it.
+DURATION ?= 1h
+soak: deps all ## mixed load with kills, refusals and new identities; nothing may grow (DURATION=1h)
+	@tests/soak/run $(DURATION)
 
 asan: ## the suite under address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory B=build/asan OPENSSL=$(OPENSSL) HARDEN= OPT='-O1 -g -fno-omit-frame-pointer' \
