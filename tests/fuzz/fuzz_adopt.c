@@ -22,9 +22,9 @@ enum { NOBODY = 0x3fffffff };
 
 static void write_file(const char *path, char *text)
 {
-    FILE *file = fopen(path, "we");
-    bool written = file && fputs(text, file) >= 0;
-    must(file && fclose(file) == 0 && written);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    must(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
     free(text);
 }
 
@@ -45,7 +45,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         .name = "web", .alt = "URI:spiffe://mesh.local/ns/default/sa/web", .issuer = &root });
     write_file(path[0], cert_chain_pem(&chain, 1));
     write_file(path[1], cert_key_pem(&leaf, KEY_PKCS8));
-    chmod(path[1], 0600);
     write_file(path[2], cert_chain_pem(&bundle, 1));
     open_conn_init();
     must(asprintf(&config,
