@@ -16,9 +16,10 @@
 #define PREFIX "stats-"
 #define SUFFIX ".shm"
 
+/* A second name may be that of another file of ours, to which somebody has made a link. */
 static int check_owner(const struct stat *st, uid_t uid)
 {
-    if (!S_ISREG(st->st_mode) || st->st_uid != uid || (st->st_mode & (S_IWGRP | S_IWOTH)))
+    if (!S_ISREG(st->st_mode) || st->st_uid != uid || (st->st_mode & (S_IWGRP | S_IWOTH)) || st->st_nlink > 1)
         return EPERM;
     return 0;
 }

@@ -67,12 +67,17 @@ static void put_file(const void *data, size_t length, mode_t mode)
 static void files_that_are_not_ours_alone(void)
 {
     char victim[256];
+    struct stat st;
 
     CHECK(mkdir(dir, 0700) == 0);
     snprintf(victim, sizeof victim, "%s/victim", top);
     CHECK(close(open(victim, O_CREAT | O_WRONLY, 0600)) == 0);
     CHECK(symlink(victim, file_path()) == 0);
     CHECK(stats_open(dir, ME) == EPERM);
+    CHECK(unlink(file_path()) == 0);
+    CHECK(link(victim, file_path()) == 0);
+    CHECK(stats_open(dir, ME) == EPERM);
+    CHECK(stat(victim, &st) == 0 && st.st_size == 0);
     CHECK(unlink(file_path()) == 0);
     put_file("", 0, 0620);
     CHECK(stats_open(dir, ME) == EPERM);
@@ -91,18 +96,17 @@ TEST(files_that_are_not_ours_alone)
 static void another_versions_file_is_replaced(void)
 {
     struct stat before, after;
-    char kept[256];
+    int kept;
 
-    snprintf(kept, sizeof kept, "%s/kept", top);
     CHECK(mkdir(dir, 0700) == 0);
     put_file("MESHSTAT of old", 15, 0600);
     CHECK(look("cache", NULL)->opened == 0);
     CHECK(stat(file_path(), &before) == 0);
-    CHECK(link(file_path(), kept) == 0);
+    kept = open(file_path(), O_RDONLY | O_CLOEXEC); /* so that its inode is not used again */
     CHECK(stats_open(dir, ME) == 0);
     CHECK(stat(file_path(), &after) == 0);
     CHECK(before.st_ino != after.st_ino);
-    CHECK(stat(kept, &before) == 0 && before.st_size == 15);
+    CHECK(fstat(kept, &before) == 0 && before.st_size == 15 && close(kept) == 0);
     count_once(cache());
     CHECK(look("cache", NULL)->opened == 1);
 }
