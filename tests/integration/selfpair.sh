@@ -26,6 +26,22 @@ def talks(family, host):
         if receiver.recv(100) != b"wake up":
             sys.exit("something else came")
 
+def reused(port):
+    """The number of such a connection, closed, is that of a protected one to the same listener."""
+    with socket.create_server(("0.0.0.0", port)) as listener:
+        one = socket.create_connection(("127.0.0.2", port))
+        number = one.fileno()
+        one.close()
+        one = socket.create_connection(("127.0.0.1", port))
+        if one.fileno() != number:
+            sys.exit("the number was not used again")
+        listener.accept()[0].close()
+        two, _ = listener.accept()
+        one.settimeout(5)
+        two.sendall(b"protected")
+        if one.recv(100) != b"protected":
+            sys.exit("something else came")
+
 def another_process():
     """A child that has unlearned the library is no part of the process."""
     pair(socket.AF_INET, "127.0.0.1")
@@ -45,11 +61,13 @@ def another_process():
 
 if sys.argv[1] == "another":
     another_process()
+elif sys.argv[1] == "reused":
+    reused(int(sys.argv[2]))
 else:
     talks(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, sys.argv[1])
 PY
-for what in 127.0.0.1 127.0.0.2 ::1 another; do
-    if timeout 30 env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/self.ini" /usr/bin/python3 "$work/pair.py" "$what" >"$work/out" 2>&1; then
+for what in 127.0.0.1 127.0.0.2 ::1 another reused; do
+    if timeout 30 env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/self.ini" /usr/bin/python3 "$work/pair.py" "$what" "$named" >"$work/out" 2>&1; then
         ok "selfpair: $what"
     else
         not_ok "selfpair: $what"

@@ -7,6 +7,7 @@
 
 #include "base/banned.h"
 #include "base/libc.h"
+#include "conn/fdtable.h"
 #include "conn/pending/dial.h"
 
 /* The latest ones, each as its descriptor plus one: a wire is accepted as soon as it is made. */
@@ -35,6 +36,13 @@ static bool ends_of(int fd, struct ends *ends)
            libc.getpeername(fd, (struct sockaddr *)&ends->peer, &peer) == 0;
 }
 
+/* The number may have been closed since, and lead to a connection of the mesh. (Until connect has returned it is a fresh one.) */
+static bool is_unprotected(int fd)
+{
+    const struct conn *conn = fdtable_get(fd);
+    return !conn || conn_state(conn) == CONN_FRESH;
+}
+
 bool selfpair_is(int fd)
 {
     struct ends accepted, noted;
@@ -42,7 +50,7 @@ bool selfpair_is(int fd)
         return false;
     for (int i = 0; i < LATEST; i++) {
         int other = atomic_load(&latest[i]) - 1;
-        if (other >= 0 && other != fd && ends_of(other, &noted) &&
+        if (other >= 0 && other != fd && is_unprotected(other) && ends_of(other, &noted) &&
             memcmp(&noted.own, &accepted.peer, sizeof noted.own) == 0 &&
             memcmp(&noted.peer, &accepted.own, sizeof noted.peer) == 0) {
             atomic_store(&latest[i], 0);
