@@ -106,6 +106,32 @@ static void rubbish_is_not_used(void)
     CU_ASSERT_FALSE(holds_secrets());
 }
 
+/* Whoever of the same user shares the file may write anything into it: nothing hangs or crashes, and nothing unsound comes out. */
+static void a_table_full_of_rubbish(void)
+{
+    struct table *t = atomic_load(&table);
+    unsigned char *bytes = (unsigned char *)t;
+    struct session session;
+    uint32_t chance = 1;
+    for (int round = 0; round < 10; round++) {
+        for (size_t i = 0; i < sizeof *t; i++) {
+            chance = chance * 1664525 + 1013904223;
+            bytes[i] = (unsigned char)(chance >> 24) & (round % 2 ? 255 : 3);
+        }
+        for (unsigned i = 0; i < 2000; i++) {
+            struct session_place place = place_of(i % 2 ? SESSION_CLIENT : SESSION_SERVER, i, 1);
+            size_t entry = offsetof(struct table, client) + i % CLIENT_ROOM * sizeof(struct entry);
+            memcpy(place.key, bytes + entry + offsetof(struct entry, key), sizeof place.key);
+            memcpy(place.mark, bytes + entry + offsetof(struct entry, mark), sizeof place.mark);
+            if (sessions_take(&place, &session, 150))
+                CU_ASSERT_TRUE(session.suite < AEAD_SUITES &&
+                               memchr(session.peer, '\0', sizeof session.peer));
+            put(place.side, i, 1, i);
+        }
+    }
+    memset(bytes, 0, sizeof *t);
+}
+
 /* However many are made, so many are kept, and the newest are. */
 static void bounded(enum session_side side)
 {
@@ -278,6 +304,7 @@ int main(void)
         { "the oldest first", the_oldest_first },
         { "in time", in_time },
         { "rubbish is not used", rubbish_is_not_used },
+        { "a table full of rubbish", a_table_full_of_rubbish },
         { "bounded", bounded_on_both_sides },
         { "by threads", by_threads },
         { "children share", children_share },
