@@ -12,9 +12,9 @@ require_tools() {
     [ -x "$postgres/initdb" ] && [ -x "$postgres/pgbench" ] || missing="$missing postgresql"
     [ -z "$missing" ] || fail "not installed:$missing. make bench installs them"
     [ -e "$B/libmeshshim.so" ] || fail "$B/libmeshshim.so is not built: make"
-    # A copy: what is measured stays the same when somebody builds meanwhile.
+    # A copy: what is measured stays the same when somebody builds meanwhile. On the disk: the pages of a file that is not are a process' own.
     chmod 755 "$work"
-    cp "$B/libmeshshim.so" "$work/" && mesh_preload=${mesh_preload/"$B/libmeshshim.so"/"$work/libmeshshim.so"}
+    cp "$B/libmeshshim.so" "$work/" && sync "$work/libmeshshim.so" && mesh_preload=${mesh_preload/"$B/libmeshshim.so"/"$work/libmeshshim.so"}
 }
 
 # build NAME LIBRARIES SOURCE…
