@@ -36,7 +36,8 @@ struct fault_site {
     uint16_t call;
     uint8_t thread; /* 0: the first of its process, 1: another (the admin thread) */
     uint8_t frames;
-    uint32_t first;  /* the number of the call that came from here first */
+    uint32_t first;  /* the number of the call that came from here first, */
+    uint32_t last;   /* and of the last one */
     uint32_t detail; /* of syscall its number, of epoll_ctl and fcntl the operation */
     uint32_t frame[FAULT_FRAMES];
 };

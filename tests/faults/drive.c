@@ -517,7 +517,7 @@ static int by_first(const void *a, const void *b)
 }
 
 /*
- * OpenSSL allocates in thousands of places, all by its one function: of places that share the innermost caller, the first `sample`, and as many evenly spread.
+ * OpenSSL allocates in thousands of places, all by its one function: of places that share the innermost caller, the first `sample`, and as many evenly spread. Of the others the first call from there and the last.
  * Everything where it is 0.
  */
 static void choose(const struct fault_site *site, size_t n, int side, bool whole, size_t sample)
@@ -535,6 +535,9 @@ static void choose(const struct fault_site *site, size_t n, int side, bool whole
             continue;
         for (int e = 0; e < 5 && errors[e] && (e == 0 || whole); e++)
             add(&(struct fault){ side, site[i].call, site[i].thread, errors[e], site[i].first,
+                                 site[i].detail });
+        if (site[i].last && (alike <= sample || !sample))
+            add(&(struct fault){ side, site[i].call, site[i].thread, errors[0], site[i].last,
                                  site[i].detail });
     }
 }

@@ -115,8 +115,10 @@ static void note_site(const struct fault_site *found, uint64_t hash)
             memcpy(&site->call, &found->call, sizeof *site - offsetof(struct fault_site, call));
             return;
         }
-        if (empty == hash)
+        if (empty == hash) {
+            site->last = found->first;
             return;
+        }
     }
 }
 

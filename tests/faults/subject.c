@@ -458,7 +458,7 @@ static bool goodbye(int fd)
     return STEP("goodbye", shutdown(fd, SHUT_WR) == 0 && at_end(fd));
 }
 
-/* From here on calls fail at the given mode, or not. Where nothing is to fail but to be counted, that goes on. */
+/* From here on calls fail in the given mode, or not, nor are they counted. */
 static void faults(enum fault_mode mode)
 {
     static struct fault_control *control;
@@ -468,7 +468,7 @@ static void faults(enum fault_mode mode)
         control = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         close(fd);
     }
-    if (control && atomic_load(&control->mode) != FAULT_COUNT)
+    if (control)
         atomic_store(&control->mode, mode);
 }
 
