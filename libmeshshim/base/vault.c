@@ -29,7 +29,7 @@
 #endif
 
 enum { LINE = 64, LEAST = 256, SIZES = VAULT_MOST / LINE + 1 };
-enum { SPAN = 16 * 1024, RANGE = 2048, RANGES = 8, STEP = 16, IDLE_MOST = 8 };
+enum { SPAN = 16 * 1024, RANGE = 256, RANGES = 64, STEP = 16, IDLE_MOST = 8 };
 
 struct span {
     uint64_t free; /* a bit for each piece */
@@ -189,4 +189,5 @@ void vault_give(void *piece, size_t size)
 void vault_after_fork(void)
 {
     lock = (struct lock){ 0 };
+    lock_end = 0; /* a child does not inherit that pages are locked */
 }

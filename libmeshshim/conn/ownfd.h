@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 /* So many numbers, at most, beyond the program's limit. */
-enum { OWNFD_MOST = 64 };
+enum { OWNFD_MOST = 128 };
 
 /*
  * Makes one by `make`, which gives a descriptor or minus an errno, and keeps it as below. Where the program has used up its numbers, it gets

@@ -21,7 +21,7 @@
 
 #include "stats/stats.h"
 
-#define REGION_SERIES    2048
+#define REGION_SERIES    1280
 #define REGION_OVERFLOW  4 /* the last ones: (direction, security), service "other" */
 #define REGION_PROCESSES 1024
 #define REGION_PAGE      4096
@@ -44,7 +44,7 @@ struct region_control {
 };
 
 struct region_process {
-    _Atomic int32_t active[REGION_SERIES]; /* a client of a thousand services has connections to each */
+    _Alignas(4096) _Atomic int32_t active[REGION_SERIES]; /* a client of a thousand services has connections to each */
 };
 
 struct series_labels {

@@ -26,7 +26,7 @@ shows "encrypted records" '17 03 03 [0-9a-f]{2} [0-9a-f]{2}'
 shows "that the request's text is not on the wire" 'searched for in [0-9]+ bytes and not found'
 shows "who the server is" 'server proved .* spiffe://mesh.local/ns/default/sa/web'
 shows "who the client is" 'client proved .* spiffe://mesh.local/ns/default/sa/curl'
-shows "the statistics" 'inbound:[0-9]+ +default/curl +mutual_tls +1'
+shows "the statistics" 'inbound:[0-9]+ +default/curl +mutual_tls +user +1'
 shows "that plain curl is refused" '✓ plain curl'
 shows "that a foreign identity is refused" '✓ curl with an identity that another authority'
 if grep -q $'\e' "$work/demo.log"; then

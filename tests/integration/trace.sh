@@ -34,6 +34,8 @@ for script in "${scripts[@]}"; do
     tsan/sandbox_read_write | tsan/sandbox_by_seccomp | tsan/sandbox_nonblocking) why="the thread sanitizer sleeps at the end, which no rule allows" ;;
     tsan/limited_memory) why="the thread sanitizer's own memory is beyond the limit" ;;
     ?san/small_stack*) why="a sanitizer's frames are larger" ;;
+    asan/exec_two_preloads) why="the address sanitizer wants to be the first of the libraries" ;;
+    asan/no_more_memory) why="the address sanitizer ends a program that has no more memory" ;;
     ?san/dlclose_between) why="a sanitizer refuses RTLD_DEEPBIND" ;;
     *) why= ;;
     esac

@@ -22,7 +22,7 @@ enum {
     PATIENCE_MS = 20, /* the program's own waits come first */
     LINGER_MS = 2000, /* the thread stays a little for the next */
     PARTING_MS = 200, /* what the process' end waits for peers that are slow to prove themselves */
-    ORPHANS = 64
+    ORPHANS = 24      /* of the descriptors that may be our own (ownfd.h) */
 };
 
 /* Closed by the program; `fd` is ours. */

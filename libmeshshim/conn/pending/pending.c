@@ -403,6 +403,8 @@ void pending_after_fork(void)
     list_lock = (struct lock){ 0 };
     for (struct pending *p = first; p; p = p->next) {
         atomic_store(&p->conn->sleepers, 0);
+        if (p->early)
+            explicit_bzero(p->early, p->early_length);
         p->early_length = 0; /* the parent sends it, */
         p->owed = false;     /* and goes on with the handshake */
         p->inherited = true;
