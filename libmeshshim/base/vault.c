@@ -29,7 +29,7 @@
 #endif
 
 enum { LINE = 64, LEAST = 256, SIZES = VAULT_MOST / LINE + 1 };
-enum { SPAN = 16 * 1024, RANGE = 256, RANGES = 64, STEP = 16, IDLE_MOST = 8 };
+enum { SPAN = 16 * 1024, RANGE = 64, RANGES = 256, STEP = 16, IDLE_MOST = 8 };
 
 struct span {
     uint64_t free; /* a bit for each piece */

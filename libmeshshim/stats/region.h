@@ -21,7 +21,7 @@
 
 #include "stats/stats.h"
 
-#define REGION_SERIES    1280
+#define REGION_SERIES    1536
 #define REGION_OVERFLOW  4 /* the last ones: (direction, security), service "other" */
 #define REGION_PROCESSES 1024
 #define REGION_PAGE      4096

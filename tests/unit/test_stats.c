@@ -178,8 +178,8 @@ static void a_full_table_overflows(void)
         CHECK(series != NULL);
         count_once(series);
     }
-    CHECK(look("inbound:80", &rows)->opened == 1276 && rows == 1276);
-    CHECK(look("other", &rows)->opened == 56 && rows == 1);
+    CHECK(look("inbound:80", &rows)->opened == 1532 && rows == 1532);
+    CHECK(look("other", &rows)->opened == 568 && rows == 1);
 }
 TEST(a_full_table_overflows)
 

@@ -281,7 +281,7 @@ void writing_abandoned(void *argument)
         uint64_t put = taken_from_sleeper(w);
         if (put > w->total) /* somebody else has written to the socket */
             w->tx->error = ECONNRESET;
-        else if (batch && !w->tx->error)
+        else if (batch && w->plain && !w->tx->error) /* an empty write has sealed nothing */
             commit_records(w, put);
     }
     if (w->cipher)
