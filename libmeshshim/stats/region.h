@@ -44,7 +44,8 @@ struct region_control {
 };
 
 struct region_process {
-    _Alignas(4096) _Atomic int32_t active[REGION_SERIES]; /* a client of a thousand services has connections to each */
+    _Alignas(4096) _Atomic int32_t
+        active[REGION_SERIES]; /* a client of a thousand services has connections to each */
 };
 
 struct series_labels {
