@@ -90,11 +90,11 @@ static void take_up_inherited(void)
 void start_after_fork(int slot)
 {
     int saved = errno;
-    lock_forget_thread();
+    process_init();
+    lock_forget_thread(); /* whose name has the namespace in it */
     quiet_after_fork();
     blocks_after_fork();
     vault_after_fork();
-    process_init();
     mesh_after_fork();
     names_after_fork();
     family_after_fork();

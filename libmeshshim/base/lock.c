@@ -13,12 +13,14 @@
 
 #define WAITERS 0x80000000u
 
+enum { ID_BITS = 22 }; /* pid_max is at most 2^22 */
+
 static __thread uint32_t self_id;
 
 uint32_t lock_self(void)
 {
     if (__builtin_expect(self_id == 0, 0))
-        self_id = (uint32_t)gettid();
+        self_id = process_namespace() << ID_BITS | (uint32_t)gettid();
     return self_id;
 }
 
@@ -40,8 +42,8 @@ void lock_wake(struct lock *lock)
 
 static bool owner_is_gone(uint32_t word)
 {
-    uint32_t owner = word & ~WAITERS;
-    return owner != 0 && process_is_gone((pid_t)owner);
+    uint32_t owner = word & ~WAITERS, id = owner & ((1u << ID_BITS) - 1);
+    return id != 0 && owner >> ID_BITS == lock_self() >> ID_BITS && process_is_gone((pid_t)id);
 }
 
 bool lock_is_orphan(const struct lock *lock)

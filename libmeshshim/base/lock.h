@@ -1,9 +1,12 @@
 /*
  * A small futex lock that may live in memory shared between processes.
  *
- * The word holds the owner's thread id, so that three things that break other interposers are seen instead of
+ * The word holds the owner's thread id and a mark of its pid namespace, so that three things that break other interposers are seen instead of
  * hanging: a signal handler that comes back into the same connection, an owner that died, and contention with an
  * owner that sleeps in the kernel (the caller decides, see lock_try).
+ *
+ * Ids mean nothing in another pid namespace: an owner there is taken to live, and waited for. To think that it died, while it is about to
+ * send, would seal two records with one nonce.
  */
 #ifndef MESHSHIM_LOCK_H
 #define MESHSHIM_LOCK_H
@@ -13,7 +16,7 @@
 #include <stdint.h>
 
 struct lock {
-    _Atomic uint32_t word; /* 0: free; else the owner's thread id, and the top bit where others wait */
+    _Atomic uint32_t word; /* 0: free; else the owner (lock_self), and the top bit where others wait */
 };
 
 enum lock_result {
@@ -23,7 +26,7 @@ enum lock_result {
     LOCK_ORPHAN, /* taken over from an owner that died: what it guards may be half changed */
 };
 
-/* This thread's id, cached; lock_forget_thread() after fork, in the child. */
+/* This thread, 22 bits of id below 9 of its namespace, cached; lock_forget_thread() after fork, in the child. */
 uint32_t lock_self(void);
 void lock_forget_thread(void);
 

@@ -12,6 +12,8 @@
 void process_init(void);
 /* This process' id, without asking the kernel; in a vfork child its parent's, whose memory it works in. */
 pid_t process_id(void);
+/* A mark of its pid namespace, 9 bits, asked for at the first call. Where /proc cannot be read it is the parent's, or another one. */
+unsigned process_namespace(void);
 /* True in a copy of the process that process_init has not seen. One load. */
 bool process_is_unseen_child(void);
 /* True in a vfork child: hands off. Asks the kernel for the process id. */

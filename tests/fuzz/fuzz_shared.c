@@ -15,7 +15,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-enum { NOBODY = 0x3fffffff, BODY = 40000, STEPS = 64 };
+enum { NOBODY = 0x3fffff, BODY = 40000, STEPS = 64 };
 
 static uint8_t body[BODY];
 static struct open_conn o;
@@ -34,7 +34,7 @@ static void tame(struct lock *lock)
 {
     uint32_t owner = lock->word & 0x7fffffff;
     if (owner != 0 && owner != lock_self())
-        lock->word = (lock->word & 0x80000000) | NOBODY;
+        lock->word = (lock->word & 0x80000000) | (lock_self() & ~(uint32_t)0x3fffff) | NOBODY;
 }
 
 static uint8_t *chunk(void)
