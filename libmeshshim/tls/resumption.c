@@ -123,13 +123,15 @@ static bool speaks_ours(const SSL *ssl)
     return length == 8 && memcmp(name, "meshshim", 8) == 0;
 }
 
-static void keep(const struct resumption *r, SSL *ssl, const uint8_t *exporter, int64_t proven_until)
+/* A session that comes of another one ends when that one would have: the hour is that of the certificates that were shown. */
+static void keep(const struct resumption *r, SSL *ssl, const uint8_t *exporter, bool resumed)
 {
+    int64_t proven_until = resumed ? r->session.proven_until : r->check->valid_until;
     struct session made = { .proven_until = least(proven_until, identity_not_after(r->identity)) };
     enum aead_suite suite;
     int64_t now = (int64_t)time(NULL);
     struct session_place place;
-    made.until = least(now + SESSION_SECONDS, made.proven_until);
+    made.until = least(resumed ? r->session.until : now + SESSION_SECONDS, made.proven_until);
     snprintf(made.peer, sizeof made.peer, "%s", r->check->peer_id);
     if (!speaks_ours(ssl) || !suite_of(ssl, &suite))
         return;
@@ -174,7 +176,7 @@ bool resumption_settle(struct resumption *r, SSL *ssl, const uint8_t *exporter)
     if (resumed && !(r->has && peer_accept(r->check, r->session.peer)))
         return false;
     if (r->enabled && r->check->accepted && exporter)
-        keep(r, ssl, exporter, resumed ? r->session.proven_until : r->check->valid_until);
+        keep(r, ssl, exporter, resumed);
     return resumed;
 }
 

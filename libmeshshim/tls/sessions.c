@@ -191,8 +191,9 @@ static struct entry *oldest_at(struct set set_, const struct session_place *plac
 /* Any process of the same user can write here. */
 static bool is_sound(const struct session *session, int64_t now)
 {
-    return session->suite < AEAD_SUITES && session->until > now && session->proven_until >= session->until &&
-           memchr(session->peer, '\0', sizeof session->peer) && session->peer[0];
+    return session->suite < AEAD_SUITES && session->until > now && session->until <= now + SESSION_SECONDS &&
+           session->proven_until >= session->until && memchr(session->peer, '\0', sizeof session->peer) &&
+           session->peer[0];
 }
 
 bool sessions_take(const struct session_place *place, struct session *session, int64_t now)

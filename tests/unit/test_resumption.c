@@ -256,6 +256,22 @@ static void no_longer_valid(void)
     CU_ASSERT_TRUE(is_full(ordinary()));
 }
 
+/* Nor the hour since they were shown. */
+static void the_hour_does_not_begin_anew(void)
+{
+    struct session_place place = clients_place("10.0.0.1:80");
+    struct session session;
+    int64_t now = (int64_t)time(NULL);
+    forget();
+    CU_ASSERT_TRUE(is_full(ordinary()));
+    CU_ASSERT_TRUE(sessions_take(&place, &session, now));
+    session.until = now + 100;
+    sessions_put(&place, &session, now);
+    CU_ASSERT_TRUE(is_resumed(ordinary()));
+    CU_ASSERT_TRUE(sessions_take(&place, &session, now));
+    CU_ASSERT_EQUAL(session.until, now + 100);
+}
+
 /* Resuming again and again does not outlive the certificates that were shown at first. */
 static void the_first_proof_counts(void)
 {
@@ -446,6 +462,7 @@ int main(void)
         { "a revoked root", a_revoked_root },
         { "no longer valid", no_longer_valid },
         { "the first proof counts", the_first_proof_counts },
+        { "the hour does not begin anew", the_hour_does_not_begin_anew },
         { "a replayed hello", a_replayed_hello },
         { "a made-up handle", a_made_up_handle },
         { "a handle without the secret", a_handle_without_the_secret },

@@ -92,14 +92,15 @@ static void in_time(void)
 static void rubbish_is_not_used(void)
 {
     struct session_place place = place_of(SESSION_SERVER, 9, 9);
-    struct session bad[4], out;
-    for (int i = 0; i < 4; i++)
+    struct session bad[5], out;
+    for (int i = 0; i < 5; i++)
         bad[i] = session_of(1, 200);
     bad[0].suite = AEAD_SUITES;
     memset(bad[1].peer, 'x', sizeof bad[1].peer);
     bad[2].peer[0] = '\0';
     bad[3].proven_until = 199;
-    for (int i = 0; i < 4; i++) {
+    bad[4].proven_until = bad[4].until = 151 + SESSION_SECONDS; /* nobody is believed for so long */
+    for (int i = 0; i < 5; i++) {
         sessions_put(&place, &bad[i], 100);
         CU_ASSERT_FALSE(sessions_take(&place, &out, 150));
     }
