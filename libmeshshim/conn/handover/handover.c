@@ -18,6 +18,7 @@
 #include "conn/openfds.h"
 #include "conn/pending/pending.h"
 #include "conn/family/slots.h"
+#include "conn/stream/goodbye.h"
 #include "conn/stream/stream.h"
 
 struct survey {
@@ -176,8 +177,10 @@ void handover_exec(struct handover *h, bool meshable)
     if (found.refused)
         say_refused();
     pass(h, meshable && (found.connection || found.channel));
-    if (!h->borrowed)
+    if (!h->borrowed) {
         conn_each(part, NULL);
+        goodbye_finish(); /* the thread that says them does not outlive this image */
+    }
     if (!h->passed)
         return;
     h->slot = slots_leave(h->borrowed);

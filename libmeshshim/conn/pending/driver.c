@@ -35,10 +35,10 @@ static struct lock orphans_lock;
 static _Atomic bool running;
 static _Atomic uint32_t calls; /* the thread sleeps on it */
 
-static void sleep_ms(int ms)
+/* Unless somebody has called since `calls` was `seen`. */
+static void sleep_ms(int ms, uint32_t seen)
 {
     const struct timespec patience = { ms / 1000, ms % 1000 * 1000000L };
-    uint32_t seen = atomic_load(&calls);
     libc.syscall(SYS_futex, (long)&calls, FUTEX_WAIT_PRIVATE, (long)seen, (long)&patience, 0, 0);
 }
 
@@ -100,7 +100,7 @@ static void wait_for_progress(void)
     struct pollfd fds[MOST];
     int n = pending_list_owed(all, MOST);
     for (int i = 0; i < n; i++)
-        fds[i] = (struct pollfd){ atomic_load(&all[i]->fd), pending_wants(all[i]), 0 };
+        fds[i] = pending_how_to_poll(all[i]);
     libc.poll(fds, (nfds_t)n, PATIENCE_MS);
 }
 
@@ -114,10 +114,11 @@ static void *run(void *unused)
 {
     (void)unused;
     for (;;) {
-        sleep_ms(PATIENCE_MS);
-        while (drive() > 0)
+        uint32_t seen;
+        sleep_ms(PATIENCE_MS, atomic_load(&calls));
+        while (seen = atomic_load(&calls), drive() > 0)
             wait_for_progress();
-        sleep_ms(LINGER_MS);
+        sleep_ms(LINGER_MS, seen);
         if (has_work())
             continue;
         atomic_store(&running, false);
@@ -213,7 +214,7 @@ static int drive_parting(struct pollfd *fds)
         if (!steps_enter_now(all[i], &quiet))
             continue;
         if (is_ours(all[i]) && steps_take(all[i]) == PENDING_WAITS)
-            fds[n++] = (struct pollfd){ atomic_load(&all[i]->fd), pending_wants(all[i]), 0 };
+            fds[n++] = pending_how_to_poll(all[i]);
         steps_leave(all[i], &quiet);
     }
     return n;

@@ -13,7 +13,7 @@
 
 /* There is such a connection now. False: there is no thread for it, and nothing must be promised. */
 bool driver_start(void);
-/* One of them is settled: its end need not wait any longer. */
+/* One of them is settled, or has failed: its end need not wait any longer. */
 void driver_wake(void);
 /* The program is about to close `fd`, the last that leads to `conn`. */
 void driver_keep(struct conn *conn, int fd);

@@ -2,6 +2,8 @@
 #ifndef MESHSHIM_PENDING_PARTS_H
 #define MESHSHIM_PENDING_PARTS_H
 
+#include <poll.h>
+
 #include "base/quiet.h"
 #include "conn/pending/pending.h"
 
@@ -20,6 +22,12 @@ bool pending_has_owed(void);
 bool pending_is_owed(const struct pending *pending);
 /* It is, from here on. False: there is no thread for it. */
 bool pending_owe(struct pending *pending);
+
+/*
+ * waiting.c. What to poll until the next step; no descriptor where that would end at once and in vain: before a retry, when the kernel calls the
+ * socket hung up, and for bytes that another process has to read.
+ */
+struct pollfd pending_how_to_poll(const struct conn *conn);
 
 /* How often to look whether another process is through with a handshake. */
 enum { PENDING_LOOK_MS = 5 };

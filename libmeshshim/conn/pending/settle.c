@@ -64,6 +64,8 @@ void pending_fail(struct conn *conn, enum stats_failure reason, int error, const
     if (reason != FAILURE_CONNECT) /* there, the kernel has its own end, and its own error to tell */
         libc.shutdown(atomic_load(&conn->fd), SHUT_RDWR);
     readiness_show(conn);
+    if (pending_is_owed(p))
+        driver_wake();
     pending_discard(p);
 }
 
@@ -184,6 +186,8 @@ enum pending_result settle_plain(struct conn *conn)
     stats_connection_opened(series_of(p, "", STATS_NONE));
     stats_connection_closed(series_of(p, "", STATS_NONE));
     readiness_show(conn);
+    if (pending_is_owed(p))
+        driver_wake();
     pending_discard(p);
     conn_forget(conn);
     return PENDING_PLAIN;

@@ -114,12 +114,12 @@ static int64_t own_timeout_ms(int fd, bool connecting)
     return (int64_t)limit.tv_sec * 1000 + limit.tv_usec / 1000;
 }
 
-/* Bytes that another process has to read would end every poll at once. */
-static struct pollfd how_to_poll(const struct conn *conn)
+struct pollfd pending_how_to_poll(const struct conn *conn)
 {
     const struct shared *shared = conn->shared;
-    bool elsewhere = shared && shakes_elsewhere(atomic_load(&shared->shaker));
-    return (struct pollfd){ elsewhere ? -1 : atomic_load(&conn->fd), pending_wants(conn), 0 };
+    short wants = pending_wants(conn);
+    bool in_vain = wants == 0 || (shared && shakes_elsewhere(atomic_load(&shared->shaker)));
+    return (struct pollfd){ in_vain ? -1 : atomic_load(&conn->fd), wants, 0 };
 }
 
 /* Its own, and as many of those that nobody else waits for as there is room. */
@@ -128,10 +128,10 @@ static nfds_t what_to_poll(const struct conn *own, struct pollfd *fds)
     struct conn *all[MOST_DRIVEN - 1];
     int listed = pending_list(all, MOST_DRIVEN - 1);
     nfds_t n = 0;
-    fds[n++] = how_to_poll(own);
+    fds[n++] = pending_how_to_poll(own);
     for (int i = 0; i < listed; i++)
         if (all[i] != own && !atomic_load(&all[i]->sleepers))
-            fds[n++] = how_to_poll(all[i]);
+            fds[n++] = pending_how_to_poll(all[i]);
     return n;
 }
 
