@@ -35,7 +35,7 @@ static bool is_flat(const struct json *object)
     return true;
 }
 
-/* A list whose objects are all flat becomes a table with the columns of the first. */
+/* A list whose objects are all flat becomes a table with the columns of all. */
 static bool is_tabular(const struct json *array)
 {
     if (array->type != JSON_ARRAY || !array->child)
@@ -55,38 +55,58 @@ static void upper(char *text)
 
 enum { COLUMNS_MOST = 32 };
 
-static size_t fill_columns(const struct json *first, struct column *columns, char **titles)
+struct columns {
+    size_t count;
+    struct column column[COLUMNS_MOST];
+    const char *key[COLUMNS_MOST];
+    char *title[COLUMNS_MOST];
+};
+
+static bool has_column(const struct columns *c, const char *key)
 {
-    size_t count = 0;
-    for (const struct json *member = first->child; member && count < COLUMNS_MOST; member = member->next) {
-        titles[count] = strdup(member->key);
-        if (!titles[count])
-            break;
-        upper(titles[count]);
-        columns[count] = (struct column){ titles[count], member->type == JSON_NUMBER };
-        count++;
-    }
-    return count;
+    for (size_t i = 0; i < c->count; i++)
+        if (strcmp(c->key[i], key) == 0)
+            return true;
+    return false;
+}
+
+static void add_column(struct columns *c, const struct json *member)
+{
+    char *title = strdup(member->key);
+    if (!title)
+        return;
+    upper(title);
+    c->column[c->count] = (struct column){ title, member->type == JSON_NUMBER };
+    c->key[c->count] = member->key;
+    c->title[c->count++] = title;
+}
+
+/* Those of all: a listener says less of itself than a connection does. */
+static void find_columns(struct columns *c, const struct json *array)
+{
+    for (const struct json *item = array->child; item; item = item->next)
+        for (const struct json *member = item->child; member; member = member->next)
+            if (c->count < COLUMNS_MOST && !has_column(c, member->key))
+                add_column(c, member);
 }
 
 static void view_table(const struct json *array)
 {
-    struct column columns[COLUMNS_MOST];
-    char *titles[COLUMNS_MOST];
-    size_t count = fill_columns(array->child, columns, titles);
-    struct grid *grid = count ? grid_new(columns, count) : NULL;
+    struct columns c = { 0 };
+    struct grid *grid;
 
+    find_columns(&c, array);
+    grid = c.count ? grid_new(c.column, c.count) : NULL;
     for (const struct json *item = array->child; grid && item; item = item->next) {
-        const struct json *column = array->child->child;
-        for (size_t i = 0; i < count; i++, column = column->next) {
-            const struct json *value = json_get(item, column->key);
+        for (size_t i = 0; i < c.count; i++) {
+            const struct json *value = json_get(item, c.key[i]);
             grid_cell(grid, PLAIN, value ? scalar_text(value) : "-");
         }
     }
     grid_write(grid);
     grid_free(grid);
-    while (count > 0)
-        free(titles[--count]);
+    while (c.count > 0)
+        free(c.title[--c.count]);
 }
 
 static void view_key(const struct json *member, int indent)
