@@ -154,9 +154,14 @@ const struct command command_stats = {
     "stats",
     "",
     "Golden metrics by direction, service and peer",
-    "A row for each direction, service and proven peer, finished programs included. HANDSHAKE is the median\n"
-    "time of a TLS handshake; P50 to P99.9 are quantiles of the turnaround: last byte written to first byte\n"
-    "back for outbound connections, last byte received to first byte answered for inbound ones.\n"
+    "A row for each direction, service and proven peer, finished programs included. RECORDS: who seals and\n"
+    "opens them, the program (user) or the kernel; RESUMED: connections that did without certificates, for "
+    "an\n"
+    "earlier one had shown them. HANDSHAKE is the median time of a TLS handshake; P50 to P99.9 are quantiles "
+    "of\n"
+    "the turnaround: last byte written to first byte back for outbound connections, last byte received to "
+    "first\n"
+    "byte answered for inbound ones.\n"
     "Failures are told by reason under their row. -o json prints what the socket's /stats gives, -o "
     "prometheus\n"
     "what /metrics gives.",
