@@ -327,11 +327,26 @@ static int occurrences(const char *text, const char *word, size_t length)
     return found;
 }
 
-/* Where the admin thread could have no table of its own, its socket is in the program's. */
+static bool ends_in(const char *word, size_t length, const char *end)
+{
+    size_t n = strlen(end);
+    return length >= n && strncmp(word + length - n, end, n) == 0;
+}
+
+/*
+ * Where the admin thread could have no table of its own, its descriptors are in the program's: how many of them at once. While it clears the
+ * runtime directory of dead sockets it has that open, and a second socket.
+ */
 static int admins_own(const char *word, size_t length)
 {
-    return (length == 18 && strncmp(word, "socket-of-domain-1", length) == 0) ||
-           (length == 18 && strncmp(word, "anon_inode:inotify", length) == 0);
+    static const struct {
+        const char *end;
+        int count;
+    } own[] = { { "socket-of-domain-1", 2 }, { "anon_inode:inotify", 1 }, { "/run", 1 } };
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (ends_in(word, length, own[i].end))
+            return own[i].count;
+    return 0;
 }
 
 /* Nothing is open that is not open where nothing fails. */
