@@ -54,12 +54,13 @@ static void count_active(struct source *source, uint64_t self)
 /* Takes the descriptor. */
 static bool add(struct sources *sources, int fd, struct region *region)
 {
-    struct source *source = calloc(1, sizeof *source);
+    struct source *source = aligned_alloc(_Alignof(struct source), sizeof *source);
     if (!source) {
         if (fd >= 0)
             libc.close(fd);
         return false;
     }
+    memset(source, 0, sizeof *source);
     source->fd = fd;
     source->region = region;
     sources->list[sources->count++] = source;
