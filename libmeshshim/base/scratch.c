@@ -14,8 +14,7 @@ enum { SMALL = LEAD + SCRATCH_SIZE, LARGE = LEAD + SCRATCH_LARGE_RECORDS * (1638
 static __thread uint8_t *mine;
 static __thread bool busy;
 static pthread_key_t at_thread_end;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool have_key;
+static enum { NO_KEY, MAKING_KEY, HAVE_KEY, NONE_TO_BE_HAD } _Atomic key_state;
 
 static uint8_t *map_one(size_t size)
 {
@@ -34,23 +33,40 @@ static void thread_ended(void *data)
     unmap_small(data);
 }
 
-static void make_key(void)
+/*
+ * False while somebody else is at it. Not pthread_once: what is at it may be the very thread that this signal handler has
+ * interrupted, and would be waited for without end.
+ */
+static bool made_key(void)
 {
-    have_key = pthread_key_create(&at_thread_end, thread_ended) == 0;
+    int none = NO_KEY;
+    if (atomic_compare_exchange_strong(&key_state, &none, MAKING_KEY))
+        atomic_store(&key_state,
+                     pthread_key_create(&at_thread_end, thread_ended) == 0 ? HAVE_KEY : NONE_TO_BE_HAD);
+    return atomic_load(&key_state) != MAKING_KEY;
+}
+
+/* `busy` is set: a signal handler comes by another one. */
+static void make_mine(void)
+{
+    if (!made_key())
+        return;
+    mine = map_one(SMALL);
+    if (mine && atomic_load(&key_state) == HAVE_KEY)
+        pthread_setspecific(at_thread_end, mine);
 }
 
 uint8_t *scratch_take(void)
 {
     if (__builtin_expect(busy, 0))
         return map_one(SMALL);
-    if (__builtin_expect(!mine, 0)) {
-        pthread_once(&once, make_key);
-        mine = map_one(SMALL);
-        if (mine && have_key)
-            pthread_setspecific(at_thread_end, mine);
-    }
-    busy = mine != NULL;
-    return mine;
+    busy = true;
+    if (__builtin_expect(!mine, 0))
+        make_mine();
+    if (__builtin_expect(mine != NULL, 1))
+        return mine;
+    busy = false;
+    return map_one(SMALL);
 }
 
 /* A forked child finds those taken that other threads had: it has its own small one. */

@@ -44,15 +44,16 @@ static int to_high_place(int fd)
     return high >= 0 ? high : libc.fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
-void ownfd_adopt(int fd)
+bool ownfd_adopt(int fd)
 {
     for (int i = 0; i < OWN; i++) {
         int empty = 0;
         if (atomic_compare_exchange_strong(&own[i], &empty, fd + 1)) {
             atomic_fetch_add(&own_count, 1);
-            break;
+            return true;
         }
     }
+    return false;
 }
 
 int ownfd_make(int (*make)(void))
@@ -83,7 +84,7 @@ int ownfd_keep(int fd)
         libc.close(fd);
         fd = high;
     }
-    ownfd_adopt(fd);
+    (void)ownfd_adopt(fd); /* where there are too many, it is used without the shield */
     return fd;
 }
 

@@ -14,8 +14,8 @@ enum { OWNFD_MOST = 128 };
 int ownfd_make(int (*make)(void));
 /* Moves `fd` out of the program's way and remembers it; returns the new number (or fd itself where there is no room). */
 int ownfd_keep(int fd);
-/* Remembers one that stays where it is. */
-void ownfd_adopt(int fd);
+/* Remembers one that stays where it is. False: there are too many, it is not ours. */
+bool ownfd_adopt(int fd);
 /* Closes one of ours. */
 void ownfd_drop(int fd);
 bool ownfd_is(int fd);

@@ -56,7 +56,8 @@ void sessions_open(const char *runtime_dir, const char *owner)
     if (!made)
         made = sessions_private_map(sizeof *made);
     struct table *none = NULL;
-    atomic_compare_exchange_strong(&table, &none, made); /* of two threads, one mapping is left over */
+    if (!atomic_compare_exchange_strong(&table, &none, made))
+        sessions_unmap(made, sizeof *made); /* of two threads, another was quicker */
 }
 
 static struct set side_of(struct table *t, enum session_side side)

@@ -97,3 +97,9 @@ void *sessions_private_map(size_t size)
 {
     return map(-1, size, MAP_ANONYMOUS | MAP_NORESERVE);
 }
+
+void sessions_unmap(void *memory, size_t size)
+{
+    if (memory)
+        munmap(memory, size);
+}

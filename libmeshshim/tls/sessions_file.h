@@ -11,5 +11,7 @@
 void *sessions_file_map(const char *runtime_dir, const char *owner, unsigned layout, size_t size);
 /* Memory for this process and its children; NULL: none. */
 void *sessions_private_map(size_t size);
+/* Either of these; NULL is allowed. */
+void sessions_unmap(void *memory, size_t size);
 
 #endif

@@ -1,10 +1,53 @@
-/* Scratch buffers: how much room, where it begins, and that the few large ones come back. */
+/* Scratch buffers: how much room, where it begins, that the few large ones come back, and that a signal handler does not wait for whom it interrupted. */
+#include <dlfcn.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <unistd.h>
 #include <string.h>
 
 #include "base/scratch.h"
 #include "check.h"
+
+static volatile int interrupted;
+static volatile bool to_interrupt;
+
+static void take_in_handler(int number)
+{
+    uint8_t *scratch = scratch_take();
+    (void)number;
+    memset(scratch, 1, SCRATCH_SIZE);
+    scratch_give(scratch);
+    interrupted++;
+}
+
+/* In front of libc's: a signal comes while the first scratch buffer is made. */
+int pthread_key_create(pthread_key_t *key, void (*at_end)(void *))
+{
+    int (*real)(pthread_key_t *, void (*)(void *)) =
+        (int (*)(pthread_key_t *, void (*)(void *)))dlsym(RTLD_NEXT, "pthread_key_create");
+    if (to_interrupt)
+        raise(SIGUSR1);
+    return real(key, at_end);
+}
+
+/* The first test: only then is there no key yet. A deadlock is ended by the alarm. */
+static void a_signal_handler_may_come_first(void)
+{
+    uint8_t *scratch;
+    signal(SIGUSR1, take_in_handler);
+    alarm(10);
+    to_interrupt = true;
+    scratch = scratch_take();
+    alarm(0);
+    to_interrupt = false;
+    signal(SIGUSR1, SIG_DFL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(scratch);
+    CU_ASSERT_EQUAL(interrupted, 1);
+    scratch_give(scratch);
+    CU_ASSERT_PTR_EQUAL(scratch_take(), scratch); /* it is this thread's */
+    scratch_give(scratch);
+}
 
 enum { HEADER = 5, FULL = 16384 + 22, MOST = 64 };
 
@@ -87,6 +130,7 @@ static void a_thread_has_its_own(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
+        { "a signal handler may come while the first is made", a_signal_handler_may_come_first },
         { "the body of a first record begins in the right place", a_body_begins_in_the_right_place },
         { "there is as much room as is said", there_is_the_room_that_is_said },
         { "many at once, and again", many_at_once },

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -258,6 +259,53 @@ static void shared_by_file(void)
     CU_ASSERT_PTR_NULL(sessions_file_map(memory_dir, "spiffe://a", 1, SIZE));
 }
 
+static void *open_it(void *unused)
+{
+    sessions_open(memory_dir, "spiffe://a");
+    return unused;
+}
+
+static int mappings_of(const char *path)
+{
+    char line[512];
+    int count = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps && fgets(line, sizeof line, maps))
+        count += strstr(line, path) != NULL;
+    if (maps)
+        fclose(maps);
+    return count;
+}
+
+/* They meet at the file's lock, which is ours for a moment. */
+static void opened_at_once(void)
+{
+    enum { OPENERS = 8, ENOUGH_MS = 30 };
+    struct table *before = atomic_exchange(&table, NULL);
+    pthread_t threads[OPENERS];
+    char path[256];
+    int fd, mapped;
+    if (!is_memory(memory_dir))
+        return;
+    snprintf(path, sizeof path, "rm %s/*", memory_dir);
+    CU_ASSERT_EQUAL(system(path), 0);
+    open_it(NULL);
+    CU_ASSERT_TRUE_FATAL(only_file(memory_dir, path, sizeof path));
+    mapped = mappings_of(path);
+    atomic_store(&table, NULL);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    CU_ASSERT_EQUAL_FATAL(flock(fd, LOCK_EX), 0);
+    for (int i = 0; i < OPENERS; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, open_it, NULL), 0);
+    usleep(ENOUGH_MS * 1000);
+    close(fd);
+    for (int i = 0; i < OPENERS; i++)
+        pthread_join(threads[i], NULL);
+    CU_ASSERT_PTR_NOT_NULL(atomic_load(&table));
+    CU_ASSERT_EQUAL(mappings_of(path), mapped + 1);
+    atomic_store(&table, before);
+}
+
 static void not_on_a_disk(void)
 {
     char path[256];
@@ -310,6 +358,7 @@ int main(void)
         { "by threads", by_threads },
         { "children share", children_share },
         { "shared by file", shared_by_file },
+        { "opened at once, mapped once", opened_at_once },
         { "not on a disk", not_on_a_disk },
         { "not by a link", not_by_a_link },
         CU_TEST_INFO_NULL,

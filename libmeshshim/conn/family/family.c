@@ -142,10 +142,13 @@ bool family_join(int inherited)
         munmap((void *)(uintptr_t)theirs, SEGMENT);
         return false;
     }
+    /* Not moved: closing one of two descriptors of it would drop the lock by which the others see that we live. */
+    if (!ownfd_adopt(inherited)) {
+        munmap((void *)(uintptr_t)theirs, SEGMENT);
+        return false;
+    }
     fd = inherited;
     size = (uint64_t)st.st_size;
-    /* Not moved: closing one of two descriptors of it would drop the lock by which the others see that we live. */
-    ownfd_adopt(fd);
     atomic_store(&segments[0], (uint8_t *)(uintptr_t)theirs);
     family = (struct family *)(uintptr_t)theirs;
     return true;
