@@ -79,7 +79,7 @@ fi
 
 # ---- a deadline ----
 # A listener that never says anything: connect succeeds in the grace, the first byte is waited for until handshake_timeout.
-timeout 60 env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/client.ini" "$python" - >"$work/waited" 2>&1 <<'PY'
+timeout $((60 * slow)) env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/client.ini" "$python" - >"$work/waited" 2>&1 <<'PY'
 import os, socket, sys, time
 silent = int(os.popen("LD_PRELOAD= /usr/bin/python3 -c '\
 import os, socket, time\n\

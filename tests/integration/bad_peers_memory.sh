@@ -20,7 +20,7 @@ for mode in blocking edge; do
     wait_port "$port" 30
     while read -r case _; do
         case $case in silence | half_hello_silence | slow_loris | key_update_many | expires_meanwhile) continue ;; esac
-        timeout 60 "$badpeer" --role client --port "$port" --ca "$work/ca" --case "$case" >"$work/peer.log" 2>&1
+        timeout $((60 * slow)) "$badpeer" --role client --port "$port" --ca "$work/ca" --case "$case" >"$work/peer.log" 2>&1
         own=$(sed -n 's/^port //p' "$work/peer.log")
         wait_until 10 grep -q "^peer $own:" "$work/victim-$mode.log" || not_ok "memory/client/$mode/$case: no end"
     done < <(cases client "${few[@]}")

@@ -23,7 +23,7 @@ arrived() {
 }
 
 for way in $("$escape" --list); do
-    timeout 20 env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/client.ini" "$escape" "$relayed" "$way" >"$work/out" 2>&1
+    timeout $((20 * slow)) env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/client.ini" "$escape" "$relayed" "$way" >"$work/out" 2>&1
     expected=$way
     [ "$way" = fast-open-after-exec ] && expected=fast-open-inherited
     if grep -rqas SECRET "$work/wire"; then

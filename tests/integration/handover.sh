@@ -19,7 +19,7 @@ serve() {
 
 # say TEXT: what the server answers until it ends, in $work/answer.
 say() {
-    printf '%s' "$1" | timeout 20 env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/client.ini" \
+    printf '%s' "$1" | timeout $((20 * slow)) env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/client.ini" \
         socat -t 10 - "TCP:127.0.0.1:$port" >"$work/answer" 2>"$work/client.err"
 }
 
@@ -57,7 +57,7 @@ onetwothree"
 # ---- exec as the end of a connection ----
 # whole N: of how many of N connections one reads to the end.
 whole() {
-    timeout 60 env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/client.ini" "$python" - "$port" "$1" >"$work/answer" 2>"$work/client.err" <<'PY'
+    timeout $((60 * slow)) env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/client.ini" "$python" - "$port" "$1" >"$work/answer" 2>"$work/client.err" <<'PY'
 import socket, sys
 whole = 0
 for _ in range(int(sys.argv[2])):
@@ -81,7 +81,7 @@ done
 
 # ---- processes that are killed ----
 serve killed
-timeout 20 env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/client.ini" "$python" - "$port" >"$work/answer" 2>"$work/client.err" <<'PY'
+timeout $((20 * slow)) env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/client.ini" "$python" - "$port" >"$work/answer" 2>"$work/client.err" <<'PY'
 import socket, sys
 connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 connection.sendall(b"one")

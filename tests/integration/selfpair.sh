@@ -67,7 +67,7 @@ else:
     talks(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, sys.argv[1])
 PY
 for what in 127.0.0.1 127.0.0.2 ::1 another reused; do
-    if timeout 30 env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/self.ini" /usr/bin/python3 "$work/pair.py" "$what" "$named" >"$work/out" 2>&1; then
+    if timeout $((30 * slow)) env LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/self.ini" /usr/bin/python3 "$work/pair.py" "$what" "$named" >"$work/out" 2>&1; then
         ok "selfpair: $what"
     else
         not_ok "selfpair: $what"
