@@ -96,7 +96,7 @@ $(B)/unit/%: tests/unit/%.c $(B)/libcore.a
 unit: $(UNIT_BIN) ## the CUnit suites alone
 	@tests/unit/run $(UNIT_BIN)
 
-test: deps all $(UNIT_BIN) $(TEST_PROGRAMS) ## every test
+test: deps built ## every test
 	@tests/run
 
 demo: deps all ## two unmodified programs, mutual TLS between them
@@ -122,8 +122,10 @@ tsan: ## the suite under the thread sanitizer
 	@$(MAKE) --no-print-directory B=build/tsan OPENSSL=$(OPENSSL) HARDEN= OPT='-O1 -g -fno-omit-frame-pointer' \
 	    SANITIZE='-fsanitize=thread' sanitized
 
-.PHONY: sanitized
-sanitized: deps all $(UNIT_BIN) $(TEST_PROGRAMS)
+.PHONY: built sanitized
+built: all $(UNIT_BIN) $(TEST_PROGRAMS) # what the tests need
+
+sanitized: deps built
 	@B=$(B) tests/run
 
 $(B)/fuzz/%: tests/fuzz/%.c $(CORE_SRC) $(LIB_SRC) $(CLI_SRC)
