@@ -6,8 +6,9 @@
 . "$(dirname "$0")/../lib.sh"
 
 trace=$B/tests/trace/trace
-# Scripts that fill a listener's queue wait for the kernel's retransmissions, which double each time: a handshake may last as long.
-export MESH_SERVICE_KEYS="${MESH_SERVICE_KEYS:-}"$'\n'"handshake_timeout = 15s"
+# Scripts that fill a listener's queue wait for the kernel's retransmissions, which double each time, the first after a second: connect and
+# the handshake may last as long, or the library would connect anew at the very moment when the kernel gets through.
+export MESH_SERVICE_KEYS="${MESH_SERVICE_KEYS:-}"$'\n'"handshake_timeout = 15s"$'\n'"connect_timeout = 15s"
 make_mesh
 sed -i 's/^\[inbound\]$/&\nhandshake_timeout = 15s/' "$work"/*.ini
 export MESHSHIM_LOG_FILE=$work/mesh.log

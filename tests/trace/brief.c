@@ -76,14 +76,12 @@ void script_accept_exit(struct side *s)
         say_connect(fd, &s->address);
         say_recv(fd, 10, 0);
     } else {
-        int status = -1;
         pid_t child = fork();
         if (child == 0) {
             accepted(s);
             exit(0);
         }
-        waitpid(child, &status, 0);
-        say("the child ended with %d", status);
+        finish(child);
     }
     meet(s);
 }
@@ -97,15 +95,21 @@ void script_accept_fork_close(struct side *s)
         say_recv(fd, 7, MSG_WAITALL);
         say_recv(fd, 10, 0);
     } else {
-        int fd = accepted(s), status = -1;
-        pid_t child = fork();
+        int fd = accepted(s), closed[2];
+        pid_t child;
+        if (pipe(closed))
+            fail("pipe");
+        child = fork();
         if (child == 0) {
-            poll(NULL, 0, NOTHING); /* the parent has closed it by then */
+            char byte;
+            close(closed[1]);
+            if (read(closed[0], &byte, 1) != 0) /* the end of it: the parent has closed */
+                _exit(2);
             _exit(send(fd, "welcome", 7, 0) != 7);
         }
         say_close(fd);
-        waitpid(child, &status, 0);
-        say("the child ended with %d", status);
+        close(closed[1]);
+        finish(child);
     }
     meet(s);
 }

@@ -68,12 +68,6 @@ static void cancel(struct victim *v)
     say("cancelled %d, as many descriptors %d", result == PTHREAD_CANCELED, open_descriptors() == before);
 }
 
-static void exchange(struct side *s, int fd)
-{
-    say_send(fd, s->client ? "go on" : "gladly", 0);
-    say_recv(fd, s->client ? 6 : 5, MSG_WAITALL);
-}
-
 /* close is a point of cancellation itself. */
 static void close_it(void *fd)
 {

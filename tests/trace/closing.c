@@ -40,7 +40,7 @@ static void begin(struct worker *w)
     asleep(atomic_load(&w->thread));
 }
 
-static void finish(struct worker *w, const char *name)
+static void join(struct worker *w, const char *name)
 {
     pthread_join(w->id, NULL);
     errno = w->error;
@@ -74,7 +74,7 @@ static void close_while(struct side *s, long (*run)(int fd), const char *name)
         said("recv", recv(fd, &byte, 1, 0));
         say_close(fd);
         meet(s);
-        finish(&w, name);
+        join(&w, name);
         meet(s);
     } else {
         meet(s);
@@ -116,7 +116,7 @@ void script_close_while_in_epoll(struct side *s)
         say_close(fd);
         say_epoll_ctl(the_set, EPOLL_CTL_DEL, fd, 0, 0);
         meet(s);
-        finish(&w, "epoll_wait in the thread");
+        join(&w, "epoll_wait in the thread");
     } else {
         say_recv(fd, 10, 0);
         meet(s);
@@ -192,7 +192,7 @@ static void dup2_over(struct side *s, long (*run)(int fd), const char *name)
         begin(&w);
         said("dup2", dup2(mark, fd) == fd ? 0 : -1);
         pthread_kill(w.id, SIGUSR2);
-        finish(&w, name);
+        join(&w, name);
         say_read(fd, 10);
         said("send", send(fd, "x", 1, MSG_NOSIGNAL));
         say_poll(fd, POLLIN | POLLOUT, 0);

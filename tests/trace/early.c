@@ -80,15 +80,13 @@ void script_speak_and_exit(struct side *s)
 {
     if (s->client) {
         pid_t child = fork();
-        int status = -1;
         if (child == 0) {
             int fd = tcp_socket(0);
             connect(fd, (const struct sockaddr *)&s->address, sizeof s->address);
             exit(send(fd, "last words", 10, 0) != 10);
         }
         meet(s); /* it may end only when it is heard */
-        waitpid(child, &status, 0);
-        say("the child ended with %d", status);
+        finish(child);
     } else {
         hear_late(s, 0);
     }

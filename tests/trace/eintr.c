@@ -197,13 +197,12 @@ void script_eintr_connect(struct side *s)
         tick_stop();
         say_poll(fd, POLLOUT, 0); /* it goes on by itself */
         say("still blocking %d", !(fcntl(fd, F_GETFL) & O_NONBLOCK));
-        disperse(s);
+        make_room(s, filler);
         await(fd, POLLOUT);
         say_so_error(fd);
-        close(filler);
         ask_one(s, fd);
     } else {
-        disperse(s);
+        make_room(s, filler);
         serve_one(s);
     }
 }
@@ -213,10 +212,10 @@ void script_eintr_connect_restart(struct side *s)
     int filler = crowd(s);
     if (s->client) {
         int fd = tcp_socket(0);
+        close(filler); /* or it might be connected once more, in place of this one */
         tick_until_released(s);
         say_connect(fd, &s->address);
         tick_stop();
-        close(filler);
         ask_one(s, fd);
     } else {
         wait_for_release(s);

@@ -16,16 +16,6 @@
 #include "base/banned.h"
 #include "scripts.h"
 
-static void finish(pid_t child)
-{
-    int status = -1;
-    waitpid(child, &status, 0);
-    if (WIFSIGNALED(status))
-        say("the child was killed by %s", sigabbrev_np(WTERMSIG(status)));
-    else
-        say("the child ended with %d", WEXITSTATUS(status));
-}
-
 static pid_t by_clone(void)
 {
     return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);

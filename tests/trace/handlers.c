@@ -310,13 +310,12 @@ void script_handler_longjmp_connect(struct side *s)
         tick_stop();
         say("still blocking %d", !(fcntl(fd, F_GETFL) & O_NONBLOCK));
         close(fd);
-        close(filler);
-        disperse(s);
+        make_room(s, filler);
         fd = tcp_socket(0);
         say_connect(fd, &s->address);
         ask_one(s, fd);
     } else {
-        disperse(s);
+        make_room(s, filler);
         serve_one(s);
     }
 }

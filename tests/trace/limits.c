@@ -1,49 +1,18 @@
-/* Processes with little room: few or many descriptors, little memory, small stacks, small files, another root, another user. */
+/* Processes with little room: few or many descriptors, little memory, small files, no threads. */
 #include "trace.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/close_range.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/select.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/banned.h"
 #include "scripts.h"
 
-static void exchange(struct side *s, int fd)
-{
-    say_send(fd, s->client ? "question" : "answer", 0);
-    say_recv(fd, s->client ? 6 : 8, MSG_WAITALL);
-}
-
-/* Another connection, from its first step. */
-static void another(struct side *s)
-{
-    int fd;
-    if (s->client) {
-        fd = tcp_socket(0);
-        say_connect(fd, &s->address);
-    } else {
-        fd = accept(s->listener, NULL, NULL);
-        say("accept %s", fd >= 0 ? "a descriptor" : strerrorname_np(errno));
-    }
-    exchange(s, fd);
-    meet(s);
-    close(fd);
-}
-
-static void set_limit(int what, rlim_t soft)
+void set_limit(int what, rlim_t soft)
 {
     struct rlimit limit;
     if (getrlimit(what, &limit))
@@ -187,113 +156,6 @@ void script_many_descriptors(struct side *s)
     free(all);
 }
 
-/* ---- a process that closes everything, and goes on ---- */
-
-static void by_loop(int first)
-{
-    for (int fd = first; fd < 2048; fd++)
-        close(fd);
-}
-
-static void by_closefrom(int first)
-{
-    closefrom(first);
-}
-
-static void by_close_range(int first)
-{
-    if (close_range((unsigned)first, ~0u, 0))
-        fail("close_range");
-}
-
-static void by_unshare(int first)
-{
-    if (close_range((unsigned)first, ~0u, CLOSE_RANGE_UNSHARE))
-        fail("close_range");
-}
-
-/* As daemons do: what /proc lists. */
-static void by_list(int first)
-{
-    DIR *list = opendir("/proc/self/fd");
-    struct dirent *entry;
-    while (list && (entry = readdir(list)) != NULL) {
-        int fd = (int)strtol(entry->d_name, NULL, 10);
-        if (fd >= first && fd != dirfd(list))
-            close(fd);
-    }
-    closedir(list);
-}
-
-static void closes_everything(struct side *s, void (*close_all)(int first))
-{
-    int fd = connected(s), kept = s->listener;
-    exchange(s, fd);
-    meet(s);
-    if (kept >= 0)
-        kept = dup2(kept, s->control + 1);
-    close_all(s->control + 1 + (kept >= 0));
-    s->listener = kept;
-    said("the connection is gone", fcntl(fd > 4 ? fd : 100, F_GETFD));
-    meet(s);
-    another(s);
-    another(s);
-    close_all(s->control + 1 + (kept >= 0));
-    another(s);
-}
-
-void script_close_all_loop(struct side *s)
-{
-    closes_everything(s, by_loop);
-}
-
-void script_close_all_closefrom(struct side *s)
-{
-    closes_everything(s, by_closefrom);
-}
-
-void script_close_all_range(struct side *s)
-{
-    closes_everything(s, by_close_range);
-}
-
-void script_close_all_unshare(struct side *s)
-{
-    closes_everything(s, by_unshare);
-}
-
-void script_close_all_listed(struct side *s)
-{
-    closes_everything(s, by_list);
-}
-
-/* In a child, which then makes connections of its own; the parent's go on. */
-void script_close_all_in_child(struct side *s)
-{
-    int fd = connected(s);
-    if (s->client) {
-        pid_t child = fork();
-        int status;
-        if (child == 0) {
-            int own;
-            closefrom(3);
-            own = tcp_socket(0);
-            connect(own, (struct sockaddr *)&s->address, sizeof s->address);
-            say_send(own, "question", 0);
-            say_recv(own, 6, MSG_WAITALL);
-            _exit(0);
-        }
-        waitpid(child, &status, 0);
-        say("the child ended with %d", status);
-    } else {
-        int own = accepted(s);
-        exchange(s, own);
-    }
-    meet(s);
-    exchange(s, fd);
-    meet(s);
-}
-
 /* ---- memory, files, cores ---- */
 
 static long mapped_kib(void)
@@ -381,122 +243,5 @@ void script_no_threads(struct side *s)
     if (setrlimit(RLIMIT_NPROC, &limit))
         fail("setrlimit");
     another(s);
-    another(s);
-}
-
-/* ---- stacks ---- */
-
-struct small {
-    struct side *side;
-    int result, fd;
-    bool by_select;
-};
-
-static void *talk_on_small_stack(void *argument)
-{
-    struct small *small = argument;
-    int fd =
-        small->side->client ? socket(AF_INET, SOCK_STREAM, 0) : accept(small->side->listener, NULL, NULL);
-    volatile char own[3000]; /* the program needs some of it as well */
-    char byte = 'b';
-    own[0] = own[sizeof own - 1] = byte;
-    small->fd = fd;
-    if (small->side->client) {
-        if (small->by_select) {
-            fd_set set;
-            fcntl(fd, F_SETFL, O_NONBLOCK);
-            connect(fd, (struct sockaddr *)&small->side->address, sizeof small->side->address);
-            FD_ZERO(&set);
-            FD_SET(fd, &set);
-            if (select(fd + 1, NULL, &set, NULL, NULL) != 1)
-                return NULL;
-            fcntl(fd, F_SETFL, 0);
-        } else if (connect(fd, (struct sockaddr *)&small->side->address, sizeof small->side->address)) {
-            return NULL;
-        }
-        small->result = send(fd, &byte, 1, 0) == 1 && recv(fd, &byte, 1, 0) == 1;
-    } else {
-        small->result = recv(fd, &byte, 1, 0) == 1 && send(fd, &byte, 1, 0) == 1;
-    }
-    return NULL;
-}
-
-static void small_stack(struct side *s, bool by_select)
-{
-    struct small small = { s, -1, -1, by_select };
-    pthread_attr_t attributes;
-    pthread_t thread;
-    int error;
-    pthread_attr_init(&attributes);
-    error = pthread_attr_setstacksize(&attributes, 16384);
-    say("16 KiB %s", error ? strerrorname_np(error) : "are enough");
-    if (pthread_create(&thread, &attributes, talk_on_small_stack, &small))
-        fail("pthread_create");
-    pthread_join(thread, NULL);
-    say("talked %d", small.result);
-    meet(s);
-    close(small.fd);
-}
-
-void script_small_stack(struct side *s)
-{
-    small_stack(s, false);
-    small_stack(s, false);
-}
-
-void script_small_stack_select(struct side *s)
-{
-    small_stack(s, true);
-}
-
-/* ---- another root, another user ---- */
-
-/* What was needed is loaded by then: the connection goes on, and others can be made. */
-void script_chroot_after_first(struct side *s)
-{
-    char empty[] = "/tmp/meshshim-trace-XXXXXX";
-    int fd = connected(s);
-    if (geteuid() != 0) {
-        say("SKIPPED: only root may change its root");
-        return;
-    }
-    exchange(s, fd);
-    if (!mkdtemp(empty) || chdir(empty) || rmdir(empty) || chroot("."))
-        fail("chroot");
-    if (setgroups(0, NULL) || setgid(65534) || setuid(65534))
-        fail("setuid");
-    say("nobody in an empty root");
-    meet(s);
-    exchange(s, fd);
-    meet(s);
-    close(fd);
-    another(s);
-    another(s);
-}
-
-/* Privilege separation: the child gives up everything, the parent does not. */
-void script_setuid_child(struct side *s)
-{
-    int fd = connected(s);
-    if (geteuid() != 0) {
-        say("SKIPPED: only root may become somebody else");
-        return;
-    }
-    if (s->client) {
-        exchange(s, fd);
-        exchange(s, fd);
-    } else {
-        pid_t child = fork();
-        int status;
-        if (child == 0) {
-            if (setgroups(0, NULL) || setgid(65534) || setuid(65534))
-                fail("setuid");
-            exchange(s, fd);
-            _exit(0);
-        }
-        waitpid(child, &status, 0);
-        exchange(s, fd);
-    }
-    meet(s);
     another(s);
 }

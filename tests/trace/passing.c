@@ -67,13 +67,6 @@ static int take_one(int from)
     return fds[0];
 }
 
-static void finish(pid_t child)
-{
-    int status = -1;
-    waitpid(child, &status, 0);
-    say("the child ended with %d", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
-}
-
 static void peer(struct side *s, int fd)
 {
     say_send(fd, "hello", 0);

@@ -15,13 +15,6 @@
 #include "base/banned.h"
 #include "scripts.h"
 
-static void finish(pid_t child)
-{
-    int status = -1;
-    waitpid(child, &status, 0);
-    say("the child ended with %d", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
-}
-
 static void end_child(void)
 {
     fflush(stdout);

@@ -190,9 +190,31 @@ const char *self_path(void)
     return path;
 }
 
+void image_of(struct image *image, const char *name, int fd)
+{
+    snprintf(image->number, sizeof image->number, "%d", fd);
+    snprintf(image->name, sizeof image->name, "%s", name);
+    image->path = self_path();
+    image->arguments[0] = "trace";
+    image->arguments[1] = "--continue";
+    image->arguments[2] = image->name;
+    image->arguments[3] = image->number;
+    image->arguments[4] = NULL;
+}
+
 void exec_program(const char *name, int fd, const char *first, const char *second)
 {
     char number[12];
     snprintf(number, sizeof number, "%d", fd);
     execl(self_path(), "trace", "--continue", name, number, first, first ? second : NULL, (char *)NULL);
+}
+
+pid_t start_program(const char *name, int fd, const char *first, const char *second)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        exec_program(name, fd, first, second);
+        _exit(127);
+    }
+    return child;
 }

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -162,7 +161,6 @@ void script_sandbox_child(struct side *s)
         say_recv(fd, 7, 0);
     } else {
         pid_t child = fork();
-        int status = -1;
         if (child == 0) {
             lock_in(reads_and_writes, 2, true);
             say_read(fd, 5);
@@ -170,8 +168,7 @@ void script_sandbox_child(struct side *s)
             say_close(fd);
             _exit(4);
         }
-        waitpid(child, &status, 0);
-        say("the child ended with %d", WEXITSTATUS(status));
+        finish(child);
         say_recv(fd, 5, MSG_WAITALL);
         say_send(fd, "the end", 0);
         say_close(fd);
@@ -182,7 +179,7 @@ void script_sandbox_child(struct side *s)
 /* What the program has forbidden stays so. */
 static void forbidden(struct side *s, void (*call)(void))
 {
-    int fd = connected(s), status = -1;
+    int fd = connected(s);
     pid_t child = fork();
     if (child == 0) {
         lock_in(reads_and_writes, 2, true);
@@ -190,8 +187,7 @@ static void forbidden(struct side *s, void (*call)(void))
         say("nobody minds");
         _exit(0);
     }
-    waitpid(child, &status, 0);
-    say("the child ended with %d", WEXITSTATUS(status));
+    finish(child);
     close(fd);
     meet(s);
 }

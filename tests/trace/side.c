@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -199,6 +200,16 @@ int run_side(const struct script *script, bool client, int control)
     return 0;
 }
 
+void finish(pid_t child)
+{
+    int status = -1;
+    waitpid(child, &status, 0);
+    if (WIFSIGNALED(status))
+        say("the child was killed by %s", sigabbrev_np(WTERMSIG(status)));
+    else
+        say("the child ended with %d", WEXITSTATUS(status));
+}
+
 /* Sends when the peer is ready for it, and says when it has arrived. */
 void deliver(struct side *s, int fd, const char *text)
 {
@@ -258,6 +269,27 @@ void asleep(int thread)
     }
 }
 
+void exchange(struct side *s, int fd)
+{
+    say_send(fd, s->client ? "question" : "answer", 0);
+    say_recv(fd, s->client ? 6 : 8, MSG_WAITALL);
+}
+
+void another(struct side *s)
+{
+    int fd;
+    if (s->client) {
+        fd = tcp_socket(0);
+        say_connect(fd, &s->address);
+    } else {
+        fd = accept(s->listener, NULL, NULL);
+        say("accept %s", fd >= 0 ? "a descriptor" : strerrorname_np(errno));
+    }
+    exchange(s, fd);
+    meet(s);
+    close(fd);
+}
+
 int crowd(struct side *s)
 {
     int fd = -1;
@@ -286,6 +318,21 @@ void disperse(struct side *s)
         while ((fd = accept(s->listener, NULL, NULL)) >= 0)
             close(fd);
         nonblocking(s->listener, false);
+    }
+    meet(s);
+}
+
+/*
+ * The kernel tries again by itself, at a time that the load decides: one that gets in between is not to be taken for the filler. Nor may the
+ * filler, which the library would connect once more when it is refused, come in its place.
+ */
+void make_room(struct side *s, int filler)
+{
+    close(filler);
+    meet(s);
+    if (!s->client) {
+        close(accepted(s));
+        listen(s->listener, 16);
     }
     meet(s);
 }

@@ -107,13 +107,12 @@ void script_sndtimeo_connect(struct side *s)
         say_connect(fd, &s->address);
         say_connect(fd, &s->address);
         say("still blocking %d", !(fcntl(fd, F_GETFL) & O_NONBLOCK));
-        disperse(s);
+        make_room(s, filler);
         await(fd, POLLOUT);
         say_so_error(fd);
-        close(filler);
         ask_one(s, fd);
     } else {
-        disperse(s);
+        make_room(s, filler);
         serve_one(s);
     }
 }

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -59,11 +60,15 @@ void delivered(struct side *side, int fd); /* the peer's part: readable now */
 void let_peer_send(struct side *side);     /* the same without looking */
 void serve_one(struct side *side);         /* accept, then one message each way */
 void ask_one(struct side *side, int fd);   /* its client */
+void exchange(struct side *side, int fd);  /* one message each way, the client's first */
+void another(struct side *side);           /* another connection, from its first step to its end */
+void finish(pid_t child);                  /* until it has ended, and how */
 void nonblocking(int fd, bool on);
 void asleep(int thread); /* until that thread of this process waits in the kernel */
 int crowd(
     struct side *side); /* the listener has room for nobody else; the client's filler, -1 in the server */
 void disperse(struct side *side); /* both: everybody who waits is let go, and there is room again */
+void make_room(struct side *side, int filler); /* both: the filler alone is let go, who waits stays */
 void serve_until_told(
     struct side *side); /* accepts, answers one message, closes; until the client tells one byte */
 void small_buffers(int fd);
@@ -122,6 +127,15 @@ int run_program(char **arguments);
 const char *self_path(void);
 void exec_program(const char *name, int fd, const char *first,
                   const char *second); /* comes back only where exec fails */
+pid_t start_program(const char *name, int fd, const char *first, const char *second); /* in a child */
+struct image {                                                                        /* what exec takes */
+    const char *path;
+    char *arguments[5], name[16], number[12];
+};
+void image_of(struct image *image, const char *name, int fd);
+
+/* limits.c */
+void set_limit(int what, rlim_t soft);
 
 /* passing.c */
 void pass(int to, const int *fds, int n); /* descriptors, with one byte */
