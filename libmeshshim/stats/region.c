@@ -9,6 +9,7 @@
 
 #include "base/banned.h"
 #include "base/libc.h"
+#include "stats/mapped_file.h"
 #include "stats/region_file.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -79,7 +80,7 @@ bool region_open_anonymous(struct region *region)
 /* For kernels before 5.14. The file may be out of reach by now (chroot, setuid) or be another one. */
 static bool allocate_in_file(const struct region *region, size_t offset, size_t length)
 {
-    int fd = libc.open(region->path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
+    int fd = mapped_file_open(region->path, 0);
     struct stat st;
     bool good;
     if (fd < 0)
@@ -88,6 +89,8 @@ static bool allocate_in_file(const struct region *region, size_t offset, size_t 
      */
     good = fstat(fd, &st) == 0 && st.st_dev == region->device && st.st_ino == region->inode &&
            fallocate(fd, 0, (off_t)offset, (off_t)length) == 0;
+    if (good)
+        mapped_file_guard(fd, &st);
     libc.close(fd);
     return good;
 }

@@ -11,6 +11,7 @@
 #include "base/banned.h"
 #include "base/libc.h"
 #include "base/log.h"
+#include "stats/mapped_file.h"
 #include "stats/region.h"
 
 #define PREFIX "stats-"
@@ -51,7 +52,7 @@ static int initialise(int fd)
 {
     struct region_header header = region_expected_header;
     memset(header.magic, 0, sizeof header.magic);
-    if (fchmod(fd, 0600) < 0 || ftruncate(fd, (off_t)REGION_SIZE) < 0)
+    if (ftruncate(fd, (off_t)REGION_SIZE) < 0)
         return errno;
     if (fallocate(fd, 0, 0, REGION_PROCESS_OFFSET) < 0 && errno != EOPNOTSUPP)
         return errno;
@@ -94,10 +95,12 @@ static int open_once(const char *path, int *fd)
 {
     struct stat st;
     int error;
-    *fd = libc.open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+    *fd = mapped_file_open(path, O_CREAT);
     if (*fd < 0)
         return errno == ELOOP ? EPERM : errno;
     error = fstat(*fd, &st) < 0 ? errno : check_owner(&st, geteuid());
+    if (!error)
+        mapped_file_guard(*fd, &st);
     if (!error && header_is_expected(*fd, &st))
         return 0;
     error = error ? error : lock_file(*fd);

@@ -75,6 +75,27 @@ static struct set set_of(struct table *t, const struct session_place *place)
     return (struct set){ t->server + number % SERVER_SETS * SERVER_WAYS, SERVER_WAYS };
 }
 
+static bool is_there(struct set set_)
+{
+    return sessions_is_there((const char *)(set_.entry + set_.count) - 1);
+}
+
+/*
+ * The table, if what is about to be touched of it is there: somebody may have cut the file short. Then one of this process alone takes its place;
+ * the old one stays mapped, for other threads may be at it.
+ */
+static struct table *table_for(const struct session_place *place)
+{
+    struct table *t = atomic_load_explicit(&table, memory_order_acquire), *own;
+    if (!t || is_there(set_of(t, place)))
+        return t;
+    own = sessions_private_map(sizeof *own);
+    if (atomic_compare_exchange_strong(&table, &t, own))
+        return own;
+    sessions_unmap(own, sizeof *own);
+    return t;
+}
+
 static bool same(const _Atomic uint64_t *words, const uint8_t *bytes)
 {
     uint64_t different = 0, word;
@@ -154,7 +175,7 @@ static struct entry *place_in(struct set set_)
 
 void sessions_put(const struct session_place *place, const struct session *session, int64_t now)
 {
-    struct table *t = atomic_load_explicit(&table, memory_order_acquire);
+    struct table *t = table_for(place);
     struct entry *entry;
     if (!t || session->until <= now)
         return;
@@ -199,7 +220,7 @@ static bool is_sound(const struct session *session, int64_t now)
 
 bool sessions_take(const struct session_place *place, struct session *session, int64_t now)
 {
-    struct table *t = atomic_load_explicit(&table, memory_order_acquire);
+    struct table *t = table_for(place);
     struct entry *entry;
     uint64_t seen;
     if (!t)
@@ -227,6 +248,8 @@ unsigned sessions_count(enum session_side side, int64_t now)
     struct table *t = atomic_load_explicit(&table, memory_order_acquire);
     struct set all = t ? side_of(t, side) : (struct set){ NULL, 0 };
     unsigned count = 0;
+    if (!t || !is_there(all))
+        return 0;
     for (unsigned i = 0; i < all.count; i++)
         count += (state_of(&all.entry[i]) & STATES) == FULL && !is_over(&all.entry[i], now);
     return count;

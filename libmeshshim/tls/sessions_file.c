@@ -13,8 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 #include "base/banned.h"
 #include "base/libc.h"
+#include "stats/mapped_file.h"
 #include "stats/rundir.h"
 
 /* Two workloads with one number would do no harm: who finds a session must have the identity that it was made with. */
@@ -65,9 +70,12 @@ static int open_file(const char *runtime_dir, const char *owner, unsigned layout
                          (unsigned long long)number_of(owner, layout));
     if (n < 0 || (size_t)n >= sizeof path || rundir_prepare(runtime_dir) != 0 || !in_memory(runtime_dir))
         return -1;
-    fd = libc.open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
-    if (fd >= 0 && fstat(fd, &st) == 0 && ours_alone(&st) && has_room(fd, size))
-        return fd;
+    fd = mapped_file_open(path, O_CREAT);
+    if (fd >= 0 && fstat(fd, &st) == 0 && ours_alone(&st)) {
+        mapped_file_guard(fd, &st);
+        if (has_room(fd, size))
+            return fd;
+    }
     if (fd >= 0)
         libc.close(fd);
     return -1;
@@ -96,6 +104,17 @@ void *sessions_file_map(const char *runtime_dir, const char *owner, unsigned lay
 void *sessions_private_map(size_t size)
 {
     return map(-1, size, MAP_ANONYMOUS | MAP_NORESERVE);
+}
+
+/* Faulted in by madvise, what is beyond the file's end is an error and no SIGBUS. Kernels before 5.14 do not know how. */
+bool sessions_is_there(const void *last)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    void *at = (void *)((uintptr_t)last / page * page);
+    int saved = errno;
+    bool there = madvise(at, page, MADV_POPULATE_WRITE) == 0 || errno != EFAULT;
+    errno = saved;
+    return there;
 }
 
 void sessions_unmap(void *memory, size_t size)

@@ -116,7 +116,7 @@ only_ours() {
     local file
     for file in "$work"/run/sessions-*; do
         stat -c '%n %a %U' "$file"
-        [ "$(stat -c %a "$file")" = 600 ] || return 1
+        [ "$(stat -c %a "$file")" = 400 ] || return 1
     done
     [ "$(find "$work/run" -name 'sessions-*' | wc -l)" -eq 2 ]
 }

@@ -246,7 +246,7 @@ static void shared_by_file(void)
     CU_ASSERT_TRUE_FATAL(one && two && one != two);
     CU_ASSERT_TRUE(only_file(memory_dir, path, sizeof path));
     CU_ASSERT_EQUAL(stat(path, &st), 0);
-    CU_ASSERT_EQUAL(st.st_mode, S_IFREG | 0600);
+    CU_ASSERT_EQUAL(st.st_mode, S_IFREG | 0400);
     CU_ASSERT_TRUE(st.st_blocks * 512 >= SIZE); /* nothing to run out of later */
     one[SIZE - 1] = 'x';
     CU_ASSERT_EQUAL(two[SIZE - 1], 'x');
@@ -306,6 +306,28 @@ static void opened_at_once(void)
     atomic_store(&table, before);
 }
 
+/* Whatever was in it is lost, and no more. */
+static void cut_short(void)
+{
+    struct table *before = atomic_exchange(&table, NULL);
+    char path[256];
+    if (!is_memory(memory_dir))
+        return;
+    open_it(NULL);
+    CU_ASSERT_TRUE_FATAL(only_file(memory_dir, path, sizeof path));
+    put(SESSION_SERVER, 7, 1, 71);
+    CU_ASSERT_EQUAL(sessions_count(SESSION_SERVER, 150), 1);
+    CU_ASSERT_EQUAL_FATAL(chmod(path, 0600) || truncate(path, 0), 0);
+    CU_ASSERT_EQUAL(sessions_count(SESSION_SERVER, 150), 0);
+    CU_ASSERT_EQUAL(take(SESSION_SERVER, 7, 1, 150), -1);
+    put(SESSION_SERVER, 7, 1, 72);
+    put(SESSION_CLIENT, 7, 1, 73);
+    CU_ASSERT_EQUAL(take(SESSION_SERVER, 7, 1, 150), 72);
+    CU_ASSERT_EQUAL(take(SESSION_CLIENT, 7, 1, 150), 73);
+    CU_ASSERT_EQUAL(sessions_count(SESSION_SERVER, 150), 0);
+    atomic_store(&table, before);
+}
+
 static void not_on_a_disk(void)
 {
     char path[256];
@@ -359,6 +381,7 @@ int main(void)
         { "children share", children_share },
         { "shared by file", shared_by_file },
         { "opened at once, mapped once", opened_at_once },
+        { "cut short", cut_short },
         { "not on a disk", not_on_a_disk },
         { "not by a link", not_by_a_link },
         CU_TEST_INFO_NULL,

@@ -17,7 +17,7 @@ static void counts_are_seen(void)
     CHECK(stats_open(dir, ME) == 0);
     CHECK(stats_open(dir, ME) == 0);
     CHECK(stat(dir, &st) == 0 && (st.st_mode & 07777) == 0700);
-    CHECK(stat(file_path(), &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 07777) == 0600);
+    CHECK(stat(file_path(), &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 07777) == 0400);
     CHECK(look("cache", &rows)->opened == 0 && rows == 0);
     count_once(cache());
     stats_connection_opened(cache());

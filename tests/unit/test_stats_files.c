@@ -155,11 +155,11 @@ static void rubbish_does_no_harm(void)
 }
 TEST(rubbish_does_no_harm)
 
-/* Readers look at files that others may cut short at any time. */
+/* Readers look at files that somebody may cut short at any time, if he means to. */
 static void a_truncated_file_is_no_crash(void)
 {
     join(child(open_and_count));
-    CHECK(truncate(file_path(), REGION_PAGE + 100) == 0);
+    CHECK(chmod(file_path(), 0600) == 0 && truncate(file_path(), REGION_PAGE + 100) == 0);
     CHECK(look("cache", NULL)->opened == 0);
     CHECK(truncate(file_path(), 0) == 0);
     CHECK(look("cache", NULL)->opened == 0);
@@ -167,6 +167,47 @@ static void a_truncated_file_is_no_crash(void)
     CHECK(look("cache", NULL)->opened == 2);
 }
 TEST(a_truncated_file_is_no_crash)
+
+/* Somebody who is not root: as whom files are opened by their mode. */
+static void be_a_user(void)
+{
+    if (geteuid() != 0)
+        return;
+    CHECK(chown(top, 12345, 12345) == 0);
+    CHECK(setgid(12345) == 0 && setuid(12345) == 0);
+}
+
+static void no_accident_by_its_name(void)
+{
+    be_a_user();
+    CHECK(stats_open(dir, ME) == 0);
+    count_once(cache());
+    CHECK(open(file_path(), O_WRONLY | O_TRUNC) < 0 && errno == EACCES);
+    CHECK(truncate(file_path(), 0) < 0 && errno == EACCES);
+    count_once(cache());
+    CHECK(look("cache", NULL)->opened == 2);
+    CHECK(unlink(file_path()) == 0);
+    count_once(cache());
+    CHECK(look("cache", NULL)->opened == 3);
+}
+TEST(no_accident_by_its_name)
+
+/* Each lifts the guard for itself. */
+static void opened_by_many_at_once(void)
+{
+    enum { MANY = 40 };
+    pid_t pids[MANY];
+    struct stat st;
+    be_a_user();
+    join(child(open_and_count));
+    for (int i = 0; i < MANY; i++)
+        pids[i] = child(open_and_count);
+    for (int i = 0; i < MANY; i++)
+        join(pids[i]);
+    CHECK(look("cache", NULL)->opened == 1000 * (1 + MANY));
+    CHECK(stat(file_path(), &st) == 0 && (st.st_mode & 07777) == 0400);
+}
+TEST(opened_by_many_at_once)
 
 /* Two users of one directory: the same labels are one row. */
 static void files_of_several_users(void)
@@ -228,6 +269,8 @@ static CU_TestInfo tests[] = {
     { "another version's file is replaced", run_another_versions_file_is_replaced },
     { "rubbish does no harm", run_rubbish_does_no_harm },
     { "a truncated file is no crash", run_a_truncated_file_is_no_crash },
+    { "no accident by its name", run_no_accident_by_its_name },
+    { "opened by many at once", run_opened_by_many_at_once },
     { "files of several users", run_files_of_several_users },
     { "a full disk", run_a_full_disk },
     { "no room at all", run_no_room_at_all },
