@@ -129,6 +129,17 @@ void start_before_lock_in(bool all_threads)
         admin_stop();
 }
 
+/* Nothing can be refused where no call comes: so it is said. */
+static void look_for_libc(void)
+{
+    if (mesh_state == MESH_OFF || !libc_is_in_front())
+        return;
+    log_error("LD_PRELOAD names libc.so.6 in front of this library, so that no call of this program comes "
+              "here: nothing of it is "
+              "meshed, its connections are plain; name this library first");
+    mesh_state = MESH_OFF;
+}
+
 /* No thread, no socket, no OpenSSL here: most programs that inherit LD_PRELOAD never open a connection. */
 __attribute__((constructor(101))) static void loaded(void)
 {
@@ -137,6 +148,7 @@ __attribute__((constructor(101))) static void loaded(void)
     process_init();
     log_init();
     mesh_init();
+    look_for_libc();
     if (mesh_state != MESH_OFF) {
         readiness_init();
         process_watch_forks();

@@ -105,8 +105,17 @@ static const struct binding bindings[] = {
 #undef SYM
 };
 
+/* Every libc has it. Looked for behind us, like all the others. */
+static bool found_connect;
+
+bool libc_is_in_front(void)
+{
+    return !found_connect;
+}
+
 static void bind_all(void)
 {
+    found_connect = dlsym(RTLD_NEXT, "connect") != NULL;
     for (size_t i = 0; i < sizeof bindings / sizeof bindings[0]; i++) {
         void *found = dlsym(RTLD_NEXT, bindings[i].name);
         void **slot = (void **)(void *)((char *)&libc + bindings[i].offset);

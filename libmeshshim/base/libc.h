@@ -103,5 +103,10 @@ static inline int libc_poll_now(int fd, short events)
 
 /* Binds every pointer. Idempotent; safe from any thread and from inside an allocator that we woke. */
 void libc_bind(void);
+/*
+ * Is libc in front of us, named in LD_PRELOAD before this library? Then it is libc that the program calls, and nothing comes here. (Another
+ * library in front, a sanitizer's, calls on.)
+ */
+bool libc_is_in_front(void);
 
 #endif

@@ -38,6 +38,13 @@ static bool names_us(const char *list)
     return own_name && strstr(list, own_name);
 }
 
+/* Before this library, or without it. */
+static bool names_libc_first(const char *list)
+{
+    const char *us = own_name ? strstr(list, own_name) : NULL, *libc_ = strstr(list, "libc.so");
+    return libc_ && (!us || libc_ < us);
+}
+
 static const char *find_own_name(void)
 {
     Dl_info info;
@@ -99,7 +106,7 @@ static bool has_config(char *const envp[])
 static bool has_preload(char *const envp[])
 {
     const char *list = find_preload(envp);
-    return !preloaded || (list && names_us(list));
+    return !preloaded || (list && names_us(list) && !names_libc_first(list));
 }
 
 /* The loader passes over what it does not find, in a chroot for example, or what this user cannot read. */
@@ -134,15 +141,17 @@ static bool is_wanted(void)
     return wanted;
 }
 
-/* "LD_PRELOAD=theirs:ours" */
+/* "LD_PRELOAD=theirs:ours"; behind libc nothing would come here. */
 static char *join(struct preload *preload, const char *theirs)
 {
     const char *ours = preloaded + sizeof PRELOAD - 1;
-    size_t room = strlen(theirs) + strlen(ours) + 2;
+    size_t room = sizeof PRELOAD + strlen(theirs) + strlen(ours) + 2;
     char *text = preload->joined;
     if (room > sizeof preload->joined)
         text = preload->text = malloc(room);
-    if (text)
+    if (text && names_libc_first(theirs))
+        snprintf(text, room, PRELOAD "%s:%s", ours, theirs + sizeof PRELOAD - 1);
+    else if (text)
         snprintf(text, room, "%s:%s", theirs, ours);
     return text;
 }

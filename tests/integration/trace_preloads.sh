@@ -1,8 +1,8 @@
 #!/bin/bash
 # The same scripts with other libraries preloaded beside this one, before it and after it, and with everything bound at the start: with an
-# allocator of their own, programs start, talk, fork, exec and end as they do without the mesh.
+# allocator of their own, programs start, talk, fork, exec and end as they do without the mesh. Behind libc, where nothing comes to it, it says so.
 # timeout: 200
-# packages: libjemalloc2 libtcmalloc-minimal4
+# packages: libjemalloc2 libtcmalloc-minimal4 curl
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 [ "$slow" -eq 1 ] || skip "a sanitizer has an allocator of its own"
@@ -48,6 +48,25 @@ for allocator in libjemalloc.so.2 libtcmalloc_minimal.so.4; do
     compare "$allocator before" "$path" "$path" "$mesh_preload"
     compare "$allocator after" "$path" "$mesh_preload" "$path"
 done
+
+# The first program of a mesh cannot be helped; what it starts is put right.
+libc_first="libc.so.6 $mesh_preload"
+port=$(free_port)
+spawn server mesh server python3 -m http.server "$port"
+wait_port "$port"
+: >"$work/mesh.log"
+LD_PRELOAD=$libc_first MESHSHIM_CONFIG=$work/client.ini curl -s -m 10 "http://127.0.0.1:$port/" >/dev/null
+if grep -q "names libc.so.6 in front" "$work/mesh.log"; then
+    ok "preloads: libc in front is told"
+else
+    not_ok "preloads: libc in front is told"
+fi
+if mesh client env LD_PRELOAD="$libc_first" curl -sf -m 10 "http://127.0.0.1:$port/" >/dev/null; then
+    ok "preloads: a program that would be started with libc in front is meshed"
+else
+    not_ok "preloads: a program that would be started with libc in front is meshed"
+    sed 's/^/# /' "$work/mesh.log"
+fi
 
 export LD_BIND_NOW=1
 compare "LD_BIND_NOW" "" "$mesh_preload"
