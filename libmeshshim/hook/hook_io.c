@@ -41,6 +41,8 @@ static bool say_early(struct conn *conn, int fd, const struct iovec *v, size_t n
     struct iov in;
     if (!p || (!p->inbound && !p->graced) || has_nowhere(v, n) || pending_drive(conn) != PENDING_WAITS)
         return false;
+    if ((flags & MSG_ZEROCOPY) && stream_is_zerocopy(fd))
+        return false; /* what is kept is not announced */
     if (may_wait(fd, flags)) {
         if (p->inbound)
             return false;
@@ -187,8 +189,12 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
     ssize_t result;
     if (!conn)
         return message_received(libc.recvmsg(fd, msg, flags), msg, flags);
-    if (is_nowhere(msg) || (flags & MSG_ERRQUEUE) || bad_vector(msg->msg_iov, (long)msg->msg_iovlen))
-        return libc.recvmsg(fd, msg, flags);
+    if (is_nowhere(msg) || (flags & MSG_ERRQUEUE) || bad_vector(msg->msg_iov, (long)msg->msg_iovlen)) {
+        result = libc.recvmsg(fd, msg, flags);
+        if (result >= 0)
+            stream_say_copied(msg);
+        return result;
+    }
     result = operate(conn, fd, msg->msg_iov, msg->msg_iovlen, flags, false, &plain);
     if (plain)
         return libc.recvmsg(fd, msg, flags);

@@ -289,8 +289,8 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
     }
     if (conn && conn->shared && level == IPPROTO_TCP && name == TCP_NODELAY)
         conn->shared->tx.nagle = false;
-    if (conn && level == SOL_SOCKET && name == SO_ZEROCOPY)
-        return (int)as_result(-EOPNOTSUPP);
+    if (conn && conn->shared && conn->shared->tx.kernel && level == SOL_SOCKET && name == SO_ZEROCOPY)
+        return (int)as_result(-EOPNOTSUPP); /* kernel TLS has none */
     if (conn && takes_bytes_over(level, name))
         return (int)as_result(-ENOENT);
     return libc.setsockopt(fd, level, name, value, len);

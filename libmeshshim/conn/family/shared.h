@@ -21,7 +21,7 @@
 #include "tls/keys.h"
 
 /* To be raised when what a field means changes but not the size: processes of two libraries must not share it. */
-enum { SHARED_LAYOUT = 6 };
+enum { SHARED_LAYOUT = 7 };
 
 enum { DEFERRED_MOST = 4096 };
 
@@ -72,6 +72,7 @@ struct sending {
     uint8_t owed_byte;
     shared_bool nagle;  /* the program has Nagle on: its first bytes must not wait for our Finished's ACK */
     shared_bool kernel; /* the kernel seals the records; keys.seq is then a bound that is never too low */
+    shared_bool announced; /* the kernel will tell of a zero-copy call that has not counted yet: zerocopy.c */
     _Atomic shared_bool update_due; /* the peer asked for a key update */
     uint8_t batch; /* full records that the kernel takes at once, as far as is known; 0: it is not */
     int error;

@@ -52,7 +52,8 @@ void stream_use_kernel(struct conn *conn, int fd, enum record_layer layer, bool 
 {
     int saved = errno, error;
 
-    if (!process_is_locked_in() && is_wanted(layer) && (error = hand_over(conn, fd, sends)) != 0)
+    if (!process_is_locked_in() && is_wanted(layer) &&
+        (error = hand_over(conn, fd, sends && !stream_is_zerocopy(fd))) != 0)
         log_debug("the kernel does not take this connection's records: %s", strerror(error));
     errno = saved;
 }

@@ -358,8 +358,12 @@ ssize_t stream_read(struct conn *conn, int fd, struct iov *out, int flags)
     ssize_t got;
     bool answer;
     int busy;
-    if (flags & MSG_OOB)
-        return -EINVAL;
+    if (__builtin_expect(flags & (MSG_OOB | MSG_ERRQUEUE), 0)) {
+        if (flags & MSG_OOB)
+            return -EINVAL;
+        got = libc.recv(fd, NULL, 0, flags);
+        return got < 0 ? -errno : got;
+    }
     if (!shared) /* closed by another thread at this very moment */
         return -EBADF;
     rx = &shared->rx;

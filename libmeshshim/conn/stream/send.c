@@ -30,7 +30,7 @@ void writing_woke(struct writing *w)
     atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);
 }
 
-ssize_t writing_send(struct writing *w, const void *data, size_t n, int flags)
+ssize_t writing_put(struct writing *w, const void *data, size_t n, int flags)
 {
     ssize_t put;
     if (flags & MSG_DONTWAIT) {
@@ -40,9 +40,15 @@ ssize_t writing_send(struct writing *w, const void *data, size_t n, int flags)
         put = libc.send(w->fd, data, n, flags);
         writing_woke(w);
     }
-    if (put < 0)
-        return -errno;
-    w->tx->taken += (uint64_t)put;
+    return put < 0 ? -errno : put;
+}
+
+ssize_t writing_send(struct writing *w, const void *data, size_t n, int flags)
+{
+    ssize_t put = __builtin_expect(w->announces, 0) && n ? writing_announce(w, data, n, flags)
+                                                         : writing_put(w, data, n, flags);
+    if (put > 0)
+        w->tx->taken += (uint64_t)put;
     return put;
 }
 
@@ -408,21 +414,22 @@ ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
     struct shared *shared = conn->shared;
     struct writing w = { .conn = conn, .fd = fd };
     ssize_t put;
-    bool quiet;
+    bool quiet, zerocopy;
     int busy;
     if (!shared) /* closed by another thread at this very moment */
         return -EBADF;
     w.tx = &shared->tx;
     quiet = shared->rx.keys.seq == 0 &&
             !process_is_locked_in(); /* an alert may explain a broken pipe: no signal before we know */
-    if (flags & MSG_ZEROCOPY)
-        return -ENOBUFS; /* as the kernel when it has no room for notifications: programs then copy */
+    zerocopy = __builtin_expect(flags & MSG_ZEROCOPY, 0) && stream_is_zerocopy(fd);
+    if (zerocopy && w.tx->kernel)
+        return -EOPNOTSUPP; /* as kernel TLS itself */
     /* A record has no urgent byte: out-of-band data goes in line, as SO_OOBINLINE shows it. */
-    w.flags = (flags & ~(MSG_FASTOPEN | MSG_OOB)) | (quiet ? MSG_NOSIGNAL : 0);
+    w.flags = (flags & ~(MSG_FASTOPEN | MSG_OOB | MSG_ZEROCOPY)) | (quiet ? MSG_NOSIGNAL : 0);
     if (__builtin_expect(lock_is_mine(&w.tx->lock), 0) && w.tx->kernel)
         return writing_past_owner(conn, fd, in, w.flags);
     if (__builtin_expect(lock_is_mine(&w.tx->lock), 0) && !(flags & MSG_DONTWAIT))
-        return writing_defer(w.tx, in);
+        return zerocopy ? -ENOBUFS : writing_defer(w.tx, in); /* of what is deferred nobody could be told */
     busy = side_take(&w.tx->lock, &w.tx->asleep, fd, flags);
     if (busy == -EIO)
         w.tx->error = ECONNRESET; /* its owner died in the middle of a record */
@@ -436,9 +443,12 @@ ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
         (void)guard;
         if (!conn_is_current(conn, fd, shared))
             return -EBADF;
+        w.announces = zerocopy && !w.tx->announced;
         undo_begin(&undo, writing_abandoned, &w);
         put = write_locked(&w, in);
         undo_end(&undo);
+        if (zerocopy && put > 0)
+            w.tx->announced = false;
         if (put > 0 && __builtin_expect(w.tx->nagle, 0) && !(flags & MSG_MORE))
             writing_push_first(conn, fd);
         if (put > 0)

@@ -17,6 +17,7 @@ struct writing {
     size_t records;  /* full ones for which it has room */
     size_t done;     /* plaintext bytes to report */
     bool sleeping;   /* in a real call that may wait */
+    bool announces;  /* the next byte that goes out is to be announced: zerocopy.c */
     size_t plain;    /* of the batch that is being sent */
     size_t total;    /* the same, as ciphertext */
     uint64_t seq;    /* of its first record */
@@ -26,6 +27,8 @@ struct writing {
 /* Around a real call that may wait. */
 void writing_sleeps(struct writing *w);
 void writing_woke(struct writing *w);
+/* What the kernel takes, or minus an errno; writing_send also counts it. */
+ssize_t writing_put(struct writing *w, const void *data, size_t n, int flags);
 ssize_t writing_send(struct writing *w, const void *data, size_t n, int flags);
 bool writing_aead(struct conn *conn);
 /* What the kernel did not take of a committed record; false when out of memory. */
@@ -54,6 +57,9 @@ uint64_t writing_taken(int fd);
 int writing_settle_owed(struct writing *w, struct iov *in);
 void writing_count(struct conn *conn, ssize_t put);
 void writing_push_first(struct conn *conn, int fd);
+
+/* zerocopy.c: as writing_put, and the program will be told of it. At least one byte. */
+ssize_t writing_announce(struct writing *w, const uint8_t *data, size_t n, int flags);
 
 /* deferred.c */
 /* In a handler that has interrupted the lock's owner: how many bytes are kept, or -EAGAIN. */

@@ -21,6 +21,9 @@ ssize_t stream_read(struct conn *conn, int fd, struct iov *out, int flags);
 ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags);
 /* As sendfile(2): `in` must be seekable (EINVAL); a NULL offset means the file's own, which moves by what was sent. */
 ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size_t count);
+/* MSG_ZEROCOPY (zerocopy.c): SO_ZEROCOPY is on; and, in what was received from the error queue, the bytes were copied. */
+bool stream_is_zerocopy(int fd);
+void stream_say_copied(struct msghdr *msg);
 /* Plaintext bytes that can be read now (FIONREAD). */
 ssize_t stream_available(struct conn *conn, int fd);
 /*
