@@ -2,7 +2,7 @@
 # Other TLS stacks with mutual TLS of their own, as clients of a meshed server and as servers of a meshed client: OpenSSL, GnuTLS, NSS,
 # each with each cipher, a HelloRetryRequest, the tickets that they give, and the key updates that they ask for.
 # timeout: 180
-# packages: gnutls-bin libnss3-tools
+# packages: gnutls-bin libnss3-tools libnss3-dev
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash
@@ -54,6 +54,11 @@ for cipher in 1301 1302 1303; do
 done
 talk "tstclnt, P-521 first" "${tstclnt[@]}" -I P521,P256
 
+nss_updates=$work/interop_nss
+gcc -o "$nss_updates" -I/usr/include/nss -I/usr/include/nspr "$top/tests/integration/interop_nss.c" -lssl3 -lnss3 -lnspr4 || fail "no libnss3-dev"
+run "NSS, KeyUpdate before each line" "$nss_updates" "sql:$work/nss" client client "$echoes"
+try "interop: NSS, KeyUpdate: all came back" told 1 "$work/client-of-theirs" '^done$'
+
 # --- they serve
 theirs=$(free_port)
 for cipher in AES-128-GCM AES-256-GCM CHACHA20-POLY1305; do
@@ -92,12 +97,17 @@ try "interop: s_server, KeyUpdate" s_server_updates
 stop "$spawned" "${pids[-2]}"
 
 # selfserv answers any request with a page.
-theirs=$(free_port)
 for cipher in 1301 1302 1303; do
+    theirs=$(free_port) # it does not take one on which connections have just ended
     spawn server-of-theirs selfserv -p "$theirs" -d "sql:$work/nss" -n server -r -r -V tls1.3:tls1.3 -c ":$cipher"
     wait_port "$theirs"
     try "interop: selfserv, cipher $cipher" limit 10 mesh client curl -sS --max-time 8 -o "$work/page" "http://127.0.0.1:$theirs/"
     stop "$spawned"
 done
+theirs=$(free_port)
+spawn server-of-theirs "$nss_updates" "sql:$work/nss" server server "$theirs"
+wait_port "$theirs"
+ask "NSS's server, KeyUpdate before each line" "$theirs" blocking 6
+try "interop: NSS's server, KeyUpdate: a clean end" wait_until 5 told 1 "$work/server-of-theirs.log" '^done$'
 try "interop: each was proved" proved outbound peer server
 [ "$failures" -eq 0 ]
