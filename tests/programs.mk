@@ -30,7 +30,13 @@ $(B)/tests/peers/badpeer: $(patsubst tests/%.c,$(B)/tests/%.o,$(wildcard tests/p
 $(B)/tests/peers/victim: $(B)/tests/peers/victim.o
 	$(CC) -o $@ $^ -lpthread
 
-$(patsubst %,$(B)/tests/faults/%,subject drive transfer): %: %.o
+$(B)/tests/faults/drive: $(patsubst tests/%.c,$(B)/tests/%.o,$(wildcard tests/faults/drive_*.c))
+	$(CC) -o $@ $^
+
+$(B)/tests/faults/subject: $(patsubst tests/%.c,$(B)/tests/%.o,$(wildcard tests/faults/subject_*.c))
+	$(CC) -o $@ $^
+
+$(B)/tests/faults/transfer: %: %.o
 	$(CC) -o $@ $^
 
 $(B)/tests/faults/inject.o $(B)/tests/faults/clock.o: TEST_DEFINES := -fPIC -fno-builtin -fvisibility=hidden

@@ -5,13 +5,10 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 case $(basename "$B") in asan | tsan) skip "the sanitizers have an allocator of their own" ;; esac
+# shellcheck source=tests/faults/common.bash
+. "$(dirname "$0")/common.bash"
 here=$top/tests/faults
-MESH_SERVICE_KEYS="handshake_timeout = 2s
-connect_timeout = 2s"
-make_mesh
-sed -i 's/^\[inbound\]$/&\nhandshake_timeout = 2s/' "$work/client.ini" "$work/server.ini"
-
-mkdir "$work/ini" && mv "$work/client.ini" "$work/server.ini" "$work/ini/"
+make_faulty_mesh 2s
 
 # ---- none is left out ----
 nm -D --undefined-only "$B/libmeshshim.so" | awk '{ sub(/@.*/, "", $2); print $2 }' | grep -v -e '^_ITM_' -e '^__gmon_start__$' |
@@ -33,8 +30,7 @@ library=$B/libmeshshim.so.unstripped
 more=()
 [ "${FAULTS:-}" = whole ] && more=(--whole)
 for side in client server; do
-    "$B/tests/faults/drive" "$work" "$B/tests/faults/subject" "$mesh_preload" "$B/tests/faults/inject.so" --side "$side" --jobs 6 \
-        "${more[@]}" >"$work/lines"
+    drive --side "$side" --jobs 6 "${more[@]}" >"$work/lines"
     status=$?
     /usr/bin/python3 "$here/places.py" "$library" <"$work/lines" >"$work/told"
     grep '^#' "$work/told"
@@ -48,9 +44,5 @@ for side in client server; do
 done
 
 # ---- and the counters ----
-if "$meshctl" stats -d "$work/run" -o json | grep -q '"active": *[1-9]'; then
-    not_ok "faults: no connection is counted as open when all have ended"
-else
-    ok "faults: no connection is counted as open when all have ended"
-fi
+says_none_active faults
 [ "$failures" -eq 0 ]

@@ -5,35 +5,13 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 case $(basename "$B") in asan | tsan) skip "the sanitizers need memory of their own" ;; esac
-subject=$B/tests/faults/subject
-MESH_SERVICE_KEYS="handshake_timeout = 2s
-connect_timeout = 2s"
-make_mesh
-sed -i 's/^\[inbound\]$/&\nhandshake_timeout = 2s/' "$work/server.ini"
+# shellcheck source=tests/faults/common.bash
+. "$(dirname "$0")/common.bash"
+make_impatient_mesh 2s
 
 # directory WORKLOAD DIRECTORY: its runtime directory from here on.
 directory() {
     sed -i "s#^runtime_dir .*#runtime_dir = $2#" "$work/$1.ini"
-}
-
-# serve [PREFIX…]: a server with the library; ends with its input, which is closed by quiet.
-serve() {
-    mkfifo "$work/input" 2>/dev/null
-    : >"$work/server.log"
-    (
-        exec {said}>&-
-        spawning=1 mesh server "$@" "$subject" server <"$work/input"
-    ) >"$work/server.log" 2>&1 &
-    server=$!
-    pids+=("$server")
-    exec 9>"$work/input"
-    wait_until 10 grep -qs '^port' "$work/server.log" || return 1
-    port=$(sed -n 's/^port //p' "$work/server.log")
-}
-quiet() {
-    exec 9>&-
-    gone "$server" 20
-    wait "$server"
 }
 
 # outcome [PREFIX…]: what becomes of a client, in $status; what it says is in $work/client.log.
@@ -49,7 +27,7 @@ works() {
     outcome "$@"
     [ "$status" -eq 0 ] && ok "limits: $name" && return
     not_ok "limits: $name: status $status"
-    tail -n 5 "$work/client.log" "$work/server.log" | cut -c1-300 | sed 's/^/# /'
+    tell_logs
 }
 survives() {
     local name=$1
@@ -59,7 +37,7 @@ survives() {
     0 | 4 | 125 | 127 | 1) return 0 ;;
     *)
         not_ok "limits: $name: status $status"
-        tail -n 5 "$work/client.log" "$work/server.log" | cut -c1-300 | sed 's/^/# /'
+        tell_logs
         return 1
         ;;
     esac

@@ -5,17 +5,14 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 case $(basename "$B") in asan | tsan) skip "the sanitizers have an allocator of their own" ;; esac
-MESH_SERVICE_KEYS="handshake_timeout = 500ms
-connect_timeout = 500ms"
-make_mesh
-sed -i 's/^\[inbound\]$/&\nhandshake_timeout = 500ms/' "$work/client.ini" "$work/server.ini"
-mkdir "$work/ini" && mv "$work/client.ini" "$work/server.ini" "$work/ini/"
+# shellcheck source=tests/faults/common.bash
+. "$(dirname "$0")/common.bash"
+make_faulty_mesh 500ms
 
 for side in client server; do
     for rate in 2000 300; do
         name="faults: a $side in which one call of $rate fails holds in the end what it held"
-        if "$B/tests/faults/drive" "$work" "$B/tests/faults/subject" "$mesh_preload" "$B/tests/faults/inject.so" --side "$side" \
-            --storm 100 --rate "$rate" >"$work/told"; then
+        if drive --side "$side" --storm 100 --rate "$rate" >"$work/told"; then
             ok "$name"
         else
             not_ok "$name"
@@ -24,9 +21,5 @@ for side in client server; do
         sed 's/^not ok/#/' "$work/told"
     done
 done
-if "$meshctl" stats -d "$work/run" -o json | grep -q '"active": *[1-9]'; then
-    not_ok "faults: no connection is counted as open when all have ended"
-else
-    ok "faults: no connection is counted as open when all have ended"
-fi
+says_none_active faults
 [ "$failures" -eq 0 ]
