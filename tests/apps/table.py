@@ -12,10 +12,10 @@ import sys
 
 APPS = pathlib.Path(__file__).parent
 BEGIN, END = "<!-- programs:begin -->\n", "<!-- programs:end -->"
-HEAD = "| program | version | what is tested | passed |\n|---|---|---|---|\n"
+HEAD = "| program (version) | what is tested, for example | passed |\n|---|---|---|\n"
 # Every file has these.
 COMMON = re.compile(r"\bproved\b|\bthe same plain\b|\brefused?\b")
-ROOM = 200  # for what is tested, in characters
+ROOM = 100  # for what is tested, in characters
 
 
 def programs_of(script):
@@ -68,15 +68,15 @@ class Results:
         text = ""
         for job in self.jobs:
             if text and len(text) + len(job) > ROOM:
-                return text + "; …"
+                return text
             text += ("; " if text else "") + job
         return text
 
     def row(self):
         total = self.passed + self.failed
         counts = f"{self.passed}/{total}" + (f", {self.skipped} skipped" if self.skipped else "")
-        versions = ", ".join(" and ".join(v) for v in self.versions.values())
-        cells = ", ".join(self.versions), versions, self.what(), counts
+        names = ", ".join(f"{name} ({' and '.join(versions)})" for name, versions in self.versions.items())
+        cells = names, self.what(), counts
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
@@ -95,8 +95,8 @@ def old_rows(table):
     """By the first program of each."""
     rows = {}
     for line in table.splitlines(keepends=True):
-        if line.startswith("| ") and not line.startswith("| program |"):
-            rows[line[2:].partition(" | ")[0].partition(", ")[0]] = line
+        if line.startswith("| ") and not HEAD.startswith(line):
+            rows[line[2:].partition(" (")[0]] = line
     return rows
 
 

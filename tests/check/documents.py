@@ -159,9 +159,8 @@ def tested_programs():
 def table_programs():
     """The README's rows name one program or more in their first cell."""
     table = (read("README.md") or "").partition("<!-- programs:begin -->")[2].partition("<!-- programs:end -->")[0]
-    for first in re.findall(r"^\| (.+?) \|", table, re.M):
-        if first != "program":
-            yield from first.split(", ")
+    for first in re.findall(r"^\| (.+?) \|", table, re.M)[1:]:
+        yield from re.findall(r"(?:^|, )([^(]+) \([^)]*\)", first)
 
 
 def programs_in_table():
