@@ -162,9 +162,11 @@ const struct command command_stats = {
     "the turnaround: last byte written to first byte back for outbound connections, last byte received to "
     "first\n"
     "byte answered for inbound ones.\n"
-    "Failures are told by reason under their row. -o json prints what the socket's /stats gives, -o "
-    "prometheus\n"
-    "what /metrics gives.",
+    "Failures are told by reason under their row. A row with SECURITY none is what a permissive port let "
+    "pass,\n"
+    "not meshed yet; under it stands how much of that was plain text and how much the program's own TLS, "
+    "whose\n"
+    "bytes nobody counts. -o json prints what the socket's /stats gives, -o prometheus what /metrics gives.",
     rows,
     run,
     false,

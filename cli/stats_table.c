@@ -22,7 +22,6 @@ static const struct {
 } reasons[] = {
     { "connect", "no TCP connection" },
     { "timeout", "too slow" },
-    { "identity", "a valid certificate, of somebody who is not wanted" },
     { "certificate", "a certificate that is not accepted, or none" },
     { "plaintext", "plain text where mutual TLS was expected" },
     { "protocol", "not TLS 1.3 as it should be" },
@@ -63,26 +62,70 @@ static uint64_t failures(const struct json *failed)
     return sum;
 }
 
-static const char *words_for(const char *reason)
+/*
+ * "identity" is a certificate that is valid and not wanted, the peer's or our own: TLS 1.3 tells a client after it has finished, when the
+ * connection was counted as opened, and a server before it has learned who the client is.
+ */
+static const char *words_for_identity(const struct json *entry)
 {
+    bool opened = json_count(json_get(entry, "connections"), "opened") > 0;
+    bool inbound = strcmp(json_text(entry, "direction"), "inbound") == 0, known = *json_text(entry, "peer");
+
+    if (inbound)
+        return known ? "a valid certificate, of somebody whom allow does not name"
+                     : "no name of this mesh in its certificate, or it does not want us: see its log";
+    return known && !opened ? "a valid certificate, of somebody whom the service's identity does not name"
+                            : "it does not accept our certificate: see its allow list and its log";
+}
+
+static const char *words_for(const struct json *entry, const char *reason)
+{
+    if (strcmp(reason, "identity") == 0)
+        return words_for_identity(entry);
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
         if (strcmp(reasons[i].reason, reason) == 0)
             return reasons[i].words;
     return reason;
 }
 
-static void add_failures(struct grid *grid, const struct json *failed)
+static void add_failures(struct grid *grid, const struct json *entry, const struct json *failed)
 {
     struct buf line = BUF_INIT;
     const char *separator = "  failed: ";
     for (const struct json *reason = failed ? failed->child : NULL; reason; reason = reason->next) {
         if (!reason->text || strcmp(reason->text, "0") == 0)
             continue;
-        buf_printf(&line, "%s%s %s (%s)", separator, reason->text, reason->key, words_for(reason->key));
+        buf_printf(&line, "%s%s %s (%s)", separator, reason->text, reason->key,
+                   words_for(entry, reason->key));
         separator = ", ";
     }
     if (line.length > 0)
         grid_note(grid, RED, buf_text(&line));
+    buf_free(&line);
+}
+
+/* What a permissive port let pass: who is not meshed yet. */
+static void add_passed(struct grid *grid, const struct json *passed)
+{
+    static const struct {
+        const char *name, *words;
+    } kinds[] = { { "plain_text", "in plain text" },
+                  { "own_tls", "with TLS of their own" },
+                  { "nothing", "that said nothing" } };
+    struct buf line = BUF_INIT;
+    const char *separator = "  not meshed: ";
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (json_count(passed, kinds[i].name) == 0)
+            continue;
+        buf_printf(&line, "%s%s %s", separator, human_count(json_count(passed, kinds[i].name)).text,
+                   kinds[i].words);
+        separator = ", ";
+    }
+    if (line.length > 0)
+        buf_puts(&line, "; MESHSHIM_LOG=info tells from where");
+    if (line.length > 0)
+        grid_note(grid, YELLOW, buf_text(&line));
     buf_free(&line);
 }
 
@@ -124,20 +167,22 @@ static void add_entry(struct grid *grid, const struct json *entry)
     const struct json *connections = json_get(entry, "connections"), *bytes = json_get(entry, "bytes");
     const struct json *latency = json_get(entry, "latency_us"), *turnaround = json_get(latency, "turnaround");
     const struct json *failed = json_get(connections, "failed");
+    const struct json *passed = json_get(connections, "passed"); /* once let pass, we see no more of them */
     uint64_t failure_count = failures(failed);
 
     add_labels(grid, entry);
     grid_cell(grid, PLAIN, record_layer(json_get(entry, "record_layer")));
     grid_cell(grid, PLAIN, human_count(json_count(connections, "opened")).text);
-    grid_cell(grid, PLAIN, human_count(json_count(connections, "active")).text);
+    grid_cell(grid, PLAIN, passed ? "-" : human_count(json_count(connections, "active")).text);
     grid_cell(grid, PLAIN, human_count(json_count(connections, "resumed")).text);
     grid_cell(grid, failure_count ? RED : PLAIN, human_count(failure_count).text);
-    grid_cell(grid, PLAIN, human_bytes(json_count(bytes, "sent")).text);
-    grid_cell(grid, PLAIN, human_bytes(json_count(bytes, "received")).text);
+    grid_cell(grid, PLAIN, passed ? "-" : human_bytes(json_count(bytes, "sent")).text);
+    grid_cell(grid, PLAIN, passed ? "-" : human_bytes(json_count(bytes, "received")).text);
     add_latency(grid, json_get(latency, "handshake"), "p50");
     for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++)
         add_latency(grid, turnaround, quantiles[i]);
-    add_failures(grid, failed);
+    add_passed(grid, passed);
+    add_failures(grid, entry, failed);
 }
 
 static void write_entries(const struct json *entries)

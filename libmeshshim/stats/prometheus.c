@@ -28,6 +28,10 @@ static const struct metric failed_metric = { "meshshim_connections_failed_total"
 static const struct metric layer_metric = { "meshshim_connections_record_layer_total", "counter",
                                             "Connections opened, by who seals their records.", 0 };
 
+static const struct metric passed_metric = { "meshshim_connections_passed_total", "counter",
+                                             "Connections that a permissive port let pass, by what they are.",
+                                             0 };
+
 static const struct {
     uint64_t ns;
     const char *text;
@@ -38,7 +42,7 @@ static const struct {
 
 /* The samples of a metric stand together, so each has a text of its own until all rows are seen. */
 struct page {
-    struct buf counters[COUNTER_METRICS], failed, layers, latencies[LATENCY_COUNT];
+    struct buf counters[COUNTER_METRICS], failed, layers, passed, latencies[LATENCY_COUNT];
     struct buf labels; /* of the row at hand */
 };
 
@@ -146,6 +150,11 @@ static void write_row(const struct stats_row *row, void *context)
             buf_printf(&page->layers, "%s{%s,record_layer=\"%s\"} %" PRIu64 "\n", layer_metric.name,
                        buf_text(&page->labels), stats_layer_names[i], row->layer[i]);
     }
+    for (int i = 0; i < STATS_PASSED; i++) {
+        if (row->passed[i])
+            buf_printf(&page->passed, "%s{%s,passed=\"%s\"} %" PRIu64 "\n", passed_metric.name,
+                       buf_text(&page->labels), stats_passed_names[i], row->passed[i]);
+    }
     for (int i = 0; i < LATENCY_COUNT; i++)
         write_latency(page, i, &row->latency[i]);
 }
@@ -168,6 +177,7 @@ void stats_write_prometheus(const char *runtime_dir, struct buf *out)
         flush(out, &counter_metrics[i], &page.counters[i]);
     flush(out, &failed_metric, &page.failed);
     flush(out, &layer_metric, &page.layers);
+    flush(out, &passed_metric, &page.passed);
     for (int i = 0; i < LATENCY_COUNT; i++)
         flush(out, &latency_metrics[i], &page.latencies[i]);
     out->failed |= page.labels.failed;

@@ -105,6 +105,8 @@ static void add_to_row(struct stats_row *row, const struct found *found, struct 
     row->received += atomic_load(&scratch->received);
     for (int i = 0; i < STATS_LAYERS; i++)
         row->layer[i] += atomic_load(&scratch->layer[i]);
+    for (int i = 0; i < STATS_PASSED; i++)
+        row->passed[i] += atomic_load(&scratch->passed[i]);
     for (int i = 0; i < LATENCY_COUNT; i++)
         histogram_add(&row->latency[i], &scratch->latency[i]);
 }

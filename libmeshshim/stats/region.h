@@ -25,7 +25,7 @@
 #define REGION_OVERFLOW  4 /* the last ones: (direction, security), service "other" */
 #define REGION_PROCESSES 1024
 #define REGION_PAGE      4096
-#define REGION_VERSION   3
+#define REGION_VERSION   4
 
 struct region_header {
     char magic[8];

@@ -23,6 +23,10 @@ const char *const stats_layer_names[STATS_LAYERS] = {
     [STATS_LAYER_USER] = "user", [STATS_LAYER_KERNEL] = "kernel", [STATS_LAYER_MIXED] = "mixed"
 };
 
+const char *const stats_passed_names[STATS_PASSED] = {
+    [STATS_PASSED_PLAIN] = "plain_text", [STATS_PASSED_TLS] = "own_tls", [STATS_PASSED_NOTHING] = "nothing"
+};
+
 static struct region file_region, anonymous_region;
 static char own_workload[256];
 

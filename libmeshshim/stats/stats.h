@@ -19,6 +19,8 @@ enum stats_direction { STATS_OUTBOUND, STATS_INBOUND };
 enum stats_security { STATS_NONE, STATS_MUTUAL_TLS };
 /* Who seals and opens the records: this library, the kernel (kernel TLS), or each in one direction. */
 enum stats_layer { STATS_LAYER_USER, STATS_LAYER_KERNEL, STATS_LAYER_MIXED, STATS_LAYERS };
+/* A connection that a permissive port let pass: by what it began with. Nothing: it ended before it said a word, as a probe does. */
+enum stats_passed { STATS_PASSED_PLAIN, STATS_PASSED_TLS, STATS_PASSED_NOTHING, STATS_PASSED };
 enum stats_failure {
     FAILURE_CONNECT,
     FAILURE_TIMEOUT,
@@ -39,8 +41,9 @@ struct counters {
     _Atomic uint64_t opened, closed;
     _Atomic uint64_t resumed; /* of those opened: without certificates, by an earlier handshake */
     _Atomic uint64_t failed[FAILURE_COUNT];
-    _Atomic uint64_t sent, received;      /* plaintext bytes */
-    _Atomic uint64_t layer[STATS_LAYERS]; /* connections opened, by who has their records */
+    _Atomic uint64_t sent, received;       /* plaintext bytes */
+    _Atomic uint64_t layer[STATS_LAYERS];  /* connections opened, by who has their records */
+    _Atomic uint64_t passed[STATS_PASSED]; /* of those opened: let pass, by what they are */
     struct histogram latency[LATENCY_COUNT];
 };
 
@@ -79,6 +82,7 @@ struct stats_row {
     enum stats_direction direction;
     enum stats_security security;
     uint64_t opened, closed, resumed, active, failed[FAILURE_COUNT], sent, received, layer[STATS_LAYERS];
+    uint64_t passed[STATS_PASSED];
     struct histogram latency[LATENCY_COUNT];
 };
 /* Calls `each` for every series of the directory; the row is valid during the call. Returns 0 or an errno
@@ -88,6 +92,7 @@ int stats_each(const char *runtime_dir, void (*each)(const struct stats_row *row
 
 extern const char *const stats_failure_names[FAILURE_COUNT]; /* connect, timeout, identity, … */
 extern const char *const stats_latency_names[LATENCY_COUNT];
-extern const char *const stats_layer_names[STATS_LAYERS]; /* user, kernel, mixed */
+extern const char *const stats_layer_names[STATS_LAYERS];  /* user, kernel, mixed */
+extern const char *const stats_passed_names[STATS_PASSED]; /* plain_text, own_tls, nothing */
 
 #endif

@@ -3,6 +3,17 @@
 #include "stats/json.h"
 #include "stats/stats.h"
 
+/* Of permissive ports alone: who is not meshed yet. */
+static void write_passed(struct json_stream *json, const struct stats_row *row)
+{
+    if (row->security == STATS_MUTUAL_TLS)
+        return;
+    json_begin_object(json, "passed");
+    for (int i = 0; i < STATS_PASSED; i++)
+        json_add_uint(json, stats_passed_names[i], row->passed[i]);
+    json_end_object(json);
+}
+
 static void write_connections(struct json_stream *json, const struct stats_row *row)
 {
     json_begin_object(json, "connections");
@@ -15,6 +26,7 @@ static void write_connections(struct json_stream *json, const struct stats_row *
             json_add_uint(json, stats_failure_names[i], row->failed[i]);
     }
     json_end_object(json);
+    write_passed(json, row);
     json_end_object(json);
 }
 

@@ -35,6 +35,19 @@ if opened != int(number):
 PY
 }
 
+# passed KIND PORT NUMBER: so many were let pass for that; the table and Prometheus' text say the same.
+passed() {
+    "$meshctl" stats -d "$work/run" -o prometheus >"$work/metrics" && "$meshctl" stats -d "$work/run" >"$work/table" &&
+        grep -q "^meshshim_connections_passed_total{.*\"inbound:$2\",.*,passed=\"$1\"} $3\$" "$work/metrics" &&
+        grep -A 1 " inbound:$2 .* none " "$work/table" | grep -q "not meshed: .*$3 $4" || { cat "$work/metrics" "$work/table"; return 1; }
+}
+
+# A probe of a load balancer: connects, and closes.
+probe() {
+    "$python" -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1]))).close()' "$1"
+    wait_until 5 passed nothing "$1" 1 'that said nothing'
+}
+
 try "permissive: a plain client is served" got curl "http://127.0.0.1:$bare/1m"
 try "permissive: a meshed client is served" got mesh client curl "http://127.0.0.1:$bare/1m"
 try "permissive: the program's own TLS passes" got curl -k "https://127.0.0.1:$own/1m"
@@ -42,6 +55,9 @@ try "permissive: the meshed client is proved" proved inbound "inbound:$bare" cli
 try "permissive: one connection was mutual TLS" counted mutual_tls "$bare" 1
 try "permissive: the plain one was not" counted none "$bare" 1
 try "permissive: the program's own TLS was not" counted none "$own" 1
+try "permissive: the plain one is named as that" passed plain_text "$bare" 1 'in plain text'
+try "permissive: the program's own TLS is named as that" passed own_tls "$own" 1 'with TLS of their own'
+try "permissive: a probe that says nothing is named as that" probe "$own"
 try "permissive: wrk without an identity" limit 20 wrk -t 1 -c 8 -d 1s "http://127.0.0.1:$bare/1m"
 
 # A program that speaks first, to one that waits: nothing comes from the client by which to tell.

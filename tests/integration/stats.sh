@@ -112,6 +112,14 @@ refused() { # CERTIFICATE NAME REASON PEER
     ! limit 20 mesh "$1" curl -sS --max-time 10 "http://127.0.0.1:$port/4k" && wait_until 5 has inbound "inbound:$port" "$4" server "connections.failed.$3=1"
 }
 
+# The same reason is told in the words of whom it concerns. The client has finished when it is refused, and counts the connection.
+in_words() {
+    "$meshctl" stats -d "$work/run" >"$work/table"
+    grep -A 1 "default/mallory .* outbound .* default/server " "$work/table" | grep -q 'identity (it does not accept our certificate: see its allow list' &&
+        grep -A 1 "default/server .* inbound .* default/mallory " "$work/table" | grep -q 'identity (a valid certificate, of somebody whom allow does not name)' &&
+        grep -A 1 "default/client .* outbound .* default/mallory " "$work/table" | grep -q "identity (a valid certificate, .* the service's identity does not name)" || { cat "$work/table"; return 1; }
+}
+
 # Of another authority; its own configuration believes both, or it would refuse itself.
 foreigner() {
     "$meshctl" ca init --dir "$work/other" --trust-domain mesh.local && "$meshctl" ca issue --dir "$work/other" \
@@ -178,6 +186,7 @@ try "stats: plain text is a failure by that reason" in_plain
 try "stats: no endpoint is a failure by that reason" no_endpoint
 try "stats: our own identity is a failure by that reason" own
 try "stats: a server that is somebody else is a failure by that reason" impostor
+try "stats: a refusal in the words of either side" in_words
 try "stats: who is refused makes no series of his own" bounded
 try "stats: the views agree at the end" agree
 [ "$failures" -eq 0 ]

@@ -56,7 +56,7 @@ void settle_name(const struct pending *pending, char *name, size_t room);
 /* The handshake is done: keys, counters, the program's registrations. */
 enum pending_result settle_open(struct conn *conn);
 /* Not for us after all: the program gets its socket back as it is. */
-enum pending_result settle_plain(struct conn *conn);
+enum pending_result settle_plain(struct conn *conn, enum stats_passed passed);
 /* Another process of the family has finished the handshake: its keys are ours too (true), or its failure. */
 bool settle_adopt(struct conn *conn);
 /* The connection's counters; `is_own`: this process made the handshake, and counts the connection. */

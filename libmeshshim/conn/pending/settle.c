@@ -180,11 +180,20 @@ enum pending_result settle_open(struct conn *conn)
 }
 
 /* Not for us after all: the program gets its socket back as it is. */
-enum pending_result settle_plain(struct conn *conn)
+enum pending_result settle_plain(struct conn *conn, enum stats_passed passed)
 {
+    static const char *const words[] = {
+        [STATS_PASSED_PLAIN] = "plain text",
+        [STATS_PASSED_TLS] = "TLS of its own",
+        [STATS_PASSED_NOTHING] = "it ended without a word",
+    };
     struct pending *p = pending_detach(conn);
-    stats_connection_opened(series_of(p, "", STATS_NONE));
-    stats_connection_closed(series_of(p, "", STATS_NONE));
+    struct series *series = series_of(p, "", STATS_NONE);
+    stats_connection_opened(series);
+    stats_connection_closed(series);
+    atomic_fetch_add_explicit(&stats_counters(series)->passed[passed], 1, memory_order_relaxed);
+    log_info("inbound:%u: connection from %s let pass, not meshed: %s", conn->port, p->peer_text,
+             words[passed]);
     readiness_show(conn);
     if (pending_is_owed(p))
         driver_wake();

@@ -159,7 +159,7 @@ static enum pending_result hear(struct conn *conn)
     if (n <= 0) {
         silent.error = n < 0 ? errno : 0;
         if (p->inbound->mtls == MTLS_PERMISSIVE)
-            return settle_plain(conn);
+            return settle_plain(conn, STATS_PASSED_NOTHING);
         pending_fail(conn, silent.reason, silent.error, NULL);
         return PENDING_FAILED;
     }
@@ -170,8 +170,10 @@ static enum pending_result hear(struct conn *conn)
         return begin_shaking(conn);
     case HELLO_PARTIAL:
         return n < LOOK ? PENDING_WAITS : begin_shaking(conn);
+    case HELLO_FOREIGN:
+        return settle_plain(conn, STATS_PASSED_TLS);
     default:
-        return settle_plain(conn);
+        return settle_plain(conn, STATS_PASSED_PLAIN);
     }
 }
 

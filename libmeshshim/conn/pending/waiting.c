@@ -42,7 +42,7 @@ static void expire_one(struct conn *conn, int64_t now)
             p->grace_ms = 0; /* another process hears it: it is not silent */
         } else if (
             p->inbound) { /* permissive, and the program wants to speak first to a silent client: plain text */
-            settle_plain(conn);
+            settle_plain(conn, STATS_PASSED_PLAIN);
             return;
         } else {
             steps_grant_grace(conn);
