@@ -9,7 +9,7 @@
 #include "policy/address.h"
 #include "policy/config.h"
 #include "policy/overlaps.h"
-#include "tls/identity.h"
+#include "proof.h"
 
 #include "base/banned.h"
 
@@ -27,6 +27,7 @@ struct section_view {
     const struct identity_list *identities;
     int64_t handshake_timeout_ms, handshake_grace_ms;
     bool tolerate_truncation;
+    enum protocol protocol;
 };
 
 static unsigned line_of(const struct subject *s, const char *section, const char *key)
@@ -69,6 +70,11 @@ static void judge_section(const struct subject *s, const struct section_view *vi
                     "only for "
                     "a peer that never sends close_notify",
                     view->name);
+    if (view->protocol == PROTOCOL_HTTP)
+        finding_add(s->list, MSH0161, line_of(s, view->name, "protocol"),
+                    "[%s] protocol is http, which has no effect yet: requests are not looked into, and the "
+                    "connection is protected and counted as with tcp",
+                    view->name);
 }
 
 /* A port's section inherits from [inbound]: what it does not say itself is told there, once. */
@@ -84,7 +90,8 @@ static void judge_inbound(const struct subject *s, const struct inbound_policy *
                                  &inbound->allow,
                                  inbound->handshake_timeout_ms,
                                  inbound->handshake_grace_ms,
-                                 inbound->tolerate_truncation };
+                                 inbound->tolerate_truncation,
+                                 inbound->protocol };
     struct identity_list none = { NULL, 0 };
     unsigned line;
 
@@ -106,6 +113,8 @@ static void judge_inbound(const struct subject *s, const struct inbound_policy *
         view.identities = &none;
     if (inbound->port && !says(s, view.name, "tolerate_truncation"))
         view.tolerate_truncation = false;
+    if (inbound->port && !says(s, view.name, "protocol"))
+        view.protocol = PROTOCOL_TCP;
     judge_section(s, &view);
 }
 
@@ -138,7 +147,8 @@ static void judge_service(const struct subject *s, const struct service *service
                                  &service->identity,
                                  service->handshake_timeout_ms,
                                  service->handshake_grace_ms,
-                                 service->tolerate_truncation };
+                                 service->tolerate_truncation,
+                                 service->protocol };
     snprintf(view.name, sizeof view.name, "service %s", service->name);
     judge_endpoints(s, service, view.name);
     if (service->mtls == MTLS_OFF) {
@@ -173,7 +183,7 @@ static void judge_identity_files(const struct subject *s)
 {
     const struct workload *workload = snapshot_workload(s->snapshot);
     struct buf found = BUF_INIT;
-    int faults = identity_examine(workload, &found);
+    int faults = proof_examine(workload, &found);
     char *rest = found.data, *line;
     struct stat st;
 

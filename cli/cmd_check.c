@@ -10,9 +10,9 @@
 #include "options.h"
 #include "policy/config.h"
 #include "program.h"
+#include "proof.h"
 #include "render.h"
 #include "runtime.h"
-#include "tls/identity.h"
 #include "tls/ktls.h"
 
 #include "base/banned.h"
@@ -109,7 +109,7 @@ static void check_identity(struct check *check)
 
     if (!workload)
         return;
-    faults = identity_examine(workload, &findings);
+    faults = proof_examine(workload, &findings);
     if (faults == 0)
         tell(check, GOOD, "identity: %s proves itself with %s", workload->spiffe_id,
              workload->certificate.path);

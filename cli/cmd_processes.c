@@ -106,6 +106,18 @@ static void tell_refusal(const struct process *process, const struct reply *repl
     json_free(json);
 }
 
+/* Whether the process has ended, or has executed another program, which has no socket before it has a meshed one. */
+static void tell_stale(const struct process *process)
+{
+    char name[64];
+    name_of(process, name, sizeof name);
+    if (strcmp(name, "?") == 0)
+        complain("%s is stale: its process has gone", process->socket);
+    else
+        complain("%s is stale: process %d is %s now, which has opened no meshed socket of its own",
+                 process->socket, process->pid, name);
+}
+
 static void ask(struct request *request, const struct process *process)
 {
     struct buf why = BUF_INIT;
@@ -117,7 +129,7 @@ static void ask(struct request *request, const struct process *process)
     if (result == CLIENT_STALE && !request->socket) {
         request->stale++;
         if (request->verbose)
-            complain("%s is stale: its process has gone", process->socket);
+            tell_stale(process);
     } else if (result != CLIENT_OK) {
         request->failed++;
         complain("%s", buf_text(&why));
@@ -213,7 +225,7 @@ static const struct option_row rows[] = {
     { 'o', "output", "FORMAT", "table (default) or json" },
     { 'd', "runtime-dir", "DIR", "the processes of that directory" },
     { 's', "socket", "FILE", "this process's socket alone" },
-    { 'v', "verbose", NULL, "tell also of sockets whose process has gone" },
+    { 'v', "verbose", NULL, "tell also of sockets that nobody answers on any more" },
     { 0 },
 };
 

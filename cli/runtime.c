@@ -2,6 +2,7 @@
 #include "runtime.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -51,14 +52,27 @@ static bool from_default(char directory[PATH_MAX], struct buf *why)
     return found;
 }
 
+/* One that is named must be there: an empty answer would hide a slip of the pen. */
+static bool from_option(const char *wanted, char directory[PATH_MAX], struct buf *why)
+{
+    DIR *dir = opendir(wanted);
+    int error = errno;
+    if (dir)
+        closedir(dir);
+    else if (error == ENOENT)
+        buf_printf(why, "there is no directory '%s'; --runtime-dir wants the runtime_dir of meshed programs",
+                   wanted);
+    else
+        buf_printf(why, "cannot look into %s (%s); --runtime-dir wants the runtime_dir of meshed programs%s",
+                   wanted, strerror(error), error == EACCES ? ", of the same user unless you are root" : "");
+    return dir && snprintf(directory, PATH_MAX, "%s", wanted) < PATH_MAX;
+}
+
 bool runtime_dir_find(const char *wanted, char directory[PATH_MAX], struct buf *why)
 {
-    if (!wanted)
-        return from_config(directory) || from_default(directory, why);
-    if (*wanted && snprintf(directory, PATH_MAX, "%s", wanted) < PATH_MAX)
-        return true;
-    buf_puts(why, "--runtime-dir is empty or too long; give a directory");
-    return false;
+    if (wanted)
+        return from_option(wanted, directory, why);
+    return from_config(directory) || from_default(directory, why);
 }
 
 /* "1234.sock" */

@@ -67,7 +67,7 @@ clean port-inherits-quietly <<'INI'
 [inbound]
 mtls = strict
 [inbound 8080]
-protocol = http
+allow = default/client
 INI
 
 found MSH0101 8 1 unknown-key <<'INI'
@@ -78,7 +78,7 @@ found MSH0111 8 0 permissive <<'INI'
 [inbound]
 mtls = permissive
 [inbound 8080]
-protocol = http
+allow = default/client
 INI
 found MSH0112 9 0 off <<'INI'
 [inbound]
@@ -138,6 +138,19 @@ found MSH0151 8 0 truncation <<'INI'
 tolerate_truncation = yes
 INI
 
+found MSH0161 8 0 http <<'INI'
+[inbound]
+protocol = http
+[inbound 8080]
+allow = default/client
+INI
+found MSH0161 10 0 http-of-a-service <<'INI'
+[service a]
+host = a.test
+identity = default/a
+protocol = http
+INI
+
 workload+=$'\nunmeshable = warn'
 found MSH0114 7 0 unmeshable </dev/null
 workload=${workload%$'\n'*}
@@ -145,6 +158,16 @@ workload=${workload%$'\n'*}
 "$meshctl" ca issue --dir ca --workload default/web --out web --not-before 2020-01-01T00:00:00Z \
     --not-after 2020-01-02T00:00:00Z >>ca.log 2>&1
 found MSH0201 1 1 expired </dev/null
+mv web/key.pem web/ca.pem .
+found MSH0201 1 1 no-key </dev/null
+# One line, behind the last of the faults; and what it says works.
+advice=$(sed -n "s/.*([[]workload[]] trust_bundle); '\(.*\)' makes the three files anew$/\1/p" out)
+if [ "$(grep -c 'makes the three files' out)" -eq 1 ] && [ "$advice" = 'meshctl ca issue --dir CA --workload default/web --out web' ] &&
+    (cd web/.. && eval "\"\$meshctl\" ${advice#meshctl}" --dir ca) >>ca.log 2>&1 && "$meshctl" analyze mesh.ini >out; then
+    ok meshctl_analyze/what-to-run-next
+else
+    not_ok "meshctl_analyze/what-to-run-next: '$advice' $(cat out)"
+fi
 "$meshctl" ca issue --dir ca --workload default/web --out web --not-before 2020-01-01T00:00:00Z --ttl 1h >>ca.log 2>&1
 found MSH0202 1 0 expires-soon </dev/null
 "$meshctl" ca issue --dir ca --workload default/web --out web >>ca.log 2>&1

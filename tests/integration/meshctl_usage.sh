@@ -121,6 +121,12 @@ output() {
     gives watch 0 sh -c 'timeout 20 "$0" stats --watch | head -n 3' "$meshctl"
     has watch-again out '^$'
     gives options-are-stats 0 "$meshctl" -o prometheus
+    gives no-such-directory 1 "$meshctl" stats -d nowhere
+    has no-such-directory-says err "there is no directory 'nowhere'"
+    empty no-such-directory-quiet out
+    gives no-such-directory-json 1 "$meshctl" -d nowhere -o json
+    gives not-a-directory 1 "$meshctl" connections -d err
+    has not-a-directory-says err 'cannot look into err (Not a directory)'
     gives no-processes 1 "$meshctl" connections
     gives full-disk 1 sh -c '"$0" help >/dev/full' "$meshctl"
     gives no-colour-off-terminal 1 sh -c '"$0" analyze --list | grep -q "$(printf "\033")"' "$meshctl"
@@ -151,6 +157,10 @@ for number, (name, answer) in enumerate(answers.items()):
 gone = socket.socket(socket.AF_UNIX)
 gone.bind(os.path.join(sys.argv[1], "999999999.sock"))
 gone.close()
+# The process has executed another program: it is there, and nobody answers on its socket.
+other = socket.socket(socket.AF_UNIX)
+other.bind(os.path.join(sys.argv[1], "%d.sock" % os.getppid()))
+other.close()
 open(os.path.join(sys.argv[1], "ready"), "w").close()
 threading.Event().wait()
 PY
@@ -165,7 +175,8 @@ sockets() {
     has terminal-is-safe out 'a?b'
     empty stale-is-quiet err
     gives verbose 0 "$meshctl" connections --verbose
-    has stale-is-said err '999999999.sock is stale'
+    has stale-is-said err '999999999.sock is stale: its process has gone'
+    has other-program-is-said err "$$.sock is stale: process $$ is .* now, which has opened no meshed socket"
     gives json 0 "$meshctl" connections -o json
     says json-is-json 'answer["processes"][0]["answer"]["connections"][0]["bytes"] == 1'
     gives refused 1 "$meshctl" reload --socket run/error.sock
