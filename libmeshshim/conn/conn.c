@@ -384,6 +384,7 @@ void conn_fork_failed(int slot)
 void conn_after_fork_in_parent(int slot, pid_t child)
 {
     slots_born(slot, child);
+    pending_after_fork_in_parent();
 }
 
 /* Another thread was closing it and went on in the parent: by now its memory may be another connection's. */

@@ -373,6 +373,28 @@ void script_fork_while_connecting(struct side *s)
 
 /* ---- in the middle of connecting ---- */
 
+/* As far as the program knows the connection is there; the listener has not looked yet, and the parent never looks again. */
+void script_fork_connected_unheard(struct side *s)
+{
+    if (s->client) {
+        int fd = tcp_socket(0);
+        pid_t child;
+        say_connect(fd, &s->address);
+        child = fork();
+        if (child == 0) {
+            say_send(fd, "question", 0);
+            say_recv(fd, 100, 0);
+            _exit(0);
+        }
+        meet(s);
+        finish(child);
+        meet(s);
+    } else {
+        meet(s);
+        serve_one(s);
+    }
+}
+
 /* The child goes on with what the parent has begun, and the parent lets go. */
 void script_fork_connecting(struct side *s)
 {

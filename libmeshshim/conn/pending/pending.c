@@ -398,6 +398,22 @@ void pending_abandon(struct conn *conn)
         pending_discard(p);
 }
 
+void pending_after_fork_in_parent(void)
+{
+    struct quiet quiet;
+    bool any = false;
+    list_take(&quiet);
+    for (struct pending *p = first; p; p = p->next) {
+        if (conn_state(p->conn) != CONN_SHAKING || atomic_load(&p->conn->shared->shaker) != process_id())
+            continue;
+        atomic_store(&p->owed, true);
+        any = true;
+    }
+    list_give(&quiet);
+    if (any)
+        driver_start();
+}
+
 void pending_after_fork(void)
 {
     list_lock = (struct lock){ 0 };

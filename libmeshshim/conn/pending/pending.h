@@ -128,7 +128,9 @@ short pending_wants(const struct conn *conn);
 /* Fails it, from any state: counts, logs, tells waiters. The steps lock is held. */
 void pending_fail(struct conn *conn, enum stats_failure reason, int error, const char *text);
 
-void pending_after_fork(void);
+/* The child waits for the handshakes that were begun here: they go on, whatever the program does next. */
+void pending_after_fork_in_parent(void);
+void pending_after_fork(void); /* in the child */
 
 /* "10.0.0.1:80", "[::1]:80" */
 void pending_address_text(const struct sockaddr *address, char *text, size_t room);
