@@ -1,6 +1,7 @@
 /* fork by every name, at awkward moments. */
 #include "trace.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -118,6 +119,64 @@ void script_fork_parent_killed(struct side *s)
         if (read(report[0], line, sizeof line) < 0)
             fail("the grandchild");
         say("%s", line);
+    }
+    meet(s);
+}
+
+/* The kernel drops a process' locks on a file when that closes any descriptor of it. */
+static void open_and_close_all(void)
+{
+    enum { MOST = 200 };
+    int list[MOST], n = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    const struct dirent *entry;
+    while (dir && n < MOST && (entry = readdir(dir)))
+        if (entry->d_name[0] != '.')
+            list[n++] = (int)strtol(entry->d_name, NULL, 10);
+    if (dir)
+        closedir(dir);
+    while (n-- > 0) {
+        char path[32];
+        int again;
+        snprintf(path, sizeof path, "/proc/self/fd/%d", list[n]);
+        again = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (again >= 0)
+            close(again);
+    }
+}
+
+/* The child has a look at each of its files, and then the connection alone. */
+void script_fork_looks_at_own_files(struct side *s)
+{
+    int fd = connected(s), done[2], go[2];
+    if (s->client) {
+        say_recv(fd, 14, MSG_WAITALL);
+        say_send(fd, "answer", 0);
+        say_recv(fd, 10, 0);
+    } else {
+        char byte;
+        pid_t child, another;
+        if (pipe(done) || pipe(go))
+            fail("pipe");
+        child = fork();
+        if (child == 0) {
+            open_and_close_all();
+            if (write(done[1], "d", 1) != 1 || read(go[0], &byte, 1) != 1)
+                _exit(1);
+            say_send(fd, "from the child", 0);
+            say_recv(fd, 6, MSG_WAITALL);
+            _exit(0);
+        }
+        if (read(done[0], &byte, 1) != 1)
+            fail("done");
+        close(fd);
+        another = fork();
+        if (another == 0)
+            _exit(0);
+        finish(another);
+        if (write(go[1], "g", 1) != 1)
+            fail("go");
+        finish(child);
     }
     meet(s);
 }

@@ -14,7 +14,7 @@
 #include "base/process.h"
 #include "conn/family/family.h"
 
-/* In the upper half of a slot's word; the lower one is a process id. */
+/* In a slot's word, between a mark of the pid namespace of who wrote it, above, and a process id in that, below. */
 enum slot_state {
     SLOT_FREE,
     SLOT_UNBORN, /* of a child that has not run yet: its id as its parent sees it, or 0; or of one that could not lock */
@@ -28,14 +28,18 @@ enum slot_state {
 static int own = -1;
 static bool full;
 
+enum { STATE_SHIFT = 32, MARK_SHIFT = 48 };
+#define FREE     ((uint64_t)SLOT_FREE)
+#define UNMARKED (((uint64_t)1 << MARK_SHIFT) - 1)
+
 static uint64_t word(enum slot_state state, pid_t pid)
 {
-    return (uint64_t)state << 32 | (uint32_t)pid;
+    return (uint64_t)process_namespace() << MARK_SHIFT | (uint64_t)state << STATE_SHIFT | (uint32_t)pid;
 }
 
 static enum slot_state state_of(uint64_t seen)
 {
-    return (enum slot_state)(seen >> 32);
+    return (enum slot_state)((seen & UNMARKED) >> STATE_SHIFT);
 }
 
 static pid_t pid_of(uint64_t seen)
@@ -61,27 +65,43 @@ static uint64_t held_word(int slot, enum slot_state state)
     return word(hold(slot, F_WRLCK) ? state : SLOT_UNBORN, getpid());
 }
 
-static bool pid_lives(pid_t pid)
+/* Of an id in another pid namespace nothing is known. */
+static bool is_foreign(uint64_t seen)
 {
-    return pid == 0 || !process_is_gone(pid);
+    return seen >> MARK_SHIFT != process_namespace();
 }
 
+static bool pid_lives(uint64_t seen)
+{
+    return pid_of(seen) == 0 || is_foreign(seen) || !process_is_gone(pid_of(seen));
+}
+
+static bool is_locked(int slot, bool *known)
+{
+    struct flock held;
+    *known = lock_byte(slot, F_WRLCK, F_GETLK, &held);
+    return *known && held.l_type != F_UNLCK;
+}
+
+/*
+ * The kernel drops a process' locks of a file when that closes any descriptor of it: so a program that opens its /proc/self/fd/N and closes it is
+ * without the lock, and lives. Whoever is in exec has closed the file, where he has no lock, and is another program.
+ */
 bool slots_lives(int slot)
 {
     uint64_t seen = atomic_load(&family->slot[slot]);
-    struct flock held;
+    bool known;
     if (slot == own)
         return true;
     switch (state_of(seen)) {
     case SLOT_UNBORN:
     case SLOT_SPAWNED:
     case SLOT_SHELL:
-        return pid_lives(pid_of(seen));
+        return pid_lives(seen);
     case SLOT_ALIVE:
+        return is_locked(slot, &known) || (!(known && is_foreign(seen)) && pid_lives(seen));
     case SLOT_LEAVING:
-        if (lock_byte(slot, F_WRLCK, F_GETLK, &held))
-            return held.l_type != F_UNLCK;
-        return pid_lives(pid_of(seen));
+        return is_locked(slot, &known) || (!known && pid_lives(seen));
     default:
         return false;
     }
@@ -99,7 +119,7 @@ bool slots_is_member(pid_t pid)
 static int take(enum slot_state state, pid_t pid)
 {
     for (int i = 0; i < FAMILY_SLOTS; i++) {
-        uint64_t expected = word(SLOT_FREE, 0);
+        uint64_t expected = FREE;
         uint32_t seen = atomic_load(&family->slots);
         if (!atomic_compare_exchange_strong(&family->slot[i], &expected, word(state, pid)))
             continue;
@@ -150,7 +170,7 @@ void slots_release(int slot)
     if (slot < 0)
         return;
     hold(slot, F_UNLCK); /* or the next one could not lock it */
-    atomic_store(&family->slot[slot], word(SLOT_FREE, 0));
+    atomic_store(&family->slot[slot], FREE);
 }
 
 bool slots_retract(int slot)
@@ -201,19 +221,22 @@ void slots_stay(int slot, bool borrowed)
         atomic_compare_exchange_strong(&family->slot[slot], &leaving, word(SLOT_ALIVE, getpid()));
 }
 
-static int find(uint64_t wanted, int from)
+/* Whatever its mark is: where /proc cannot be read, an image does not know that of the one before. */
+static int find(enum slot_state state, pid_t pid, int from)
 {
+    const uint64_t wanted = word(state, pid) & UNMARKED;
     int n = (int)atomic_load(&family->slots);
-    while (from < n && from < FAMILY_SLOTS && atomic_load(&family->slot[from]) != wanted)
+    while (from < n && from < FAMILY_SLOTS && (atomic_load(&family->slot[from]) & UNMARKED) != wanted)
         from++;
     return from < n && from < FAMILY_SLOTS ? from : -1;
 }
 
 static bool arrive_as(enum slot_state state, pid_t pid)
 {
-    for (int i = -1; (i = find(word(state, pid), i + 1)) >= 0;) {
-        uint64_t seen = word(state, pid);
-        if (atomic_compare_exchange_strong(&family->slot[i], &seen, held_word(i, SLOT_ALIVE))) {
+    for (int i = -1; (i = find(state, pid, i + 1)) >= 0;) {
+        uint64_t seen = atomic_load(&family->slot[i]);
+        if ((seen & UNMARKED) == (word(state, pid) & UNMARKED) &&
+            atomic_compare_exchange_strong(&family->slot[i], &seen, held_word(i, SLOT_ALIVE))) {
             own = i;
             return true;
         }
@@ -231,8 +254,8 @@ int slots_arrive(void)
     for (int i = 0; i < 20 && shell; i++) {
         if (arrive_as(SLOT_LEAVING, getpid()) || arrive_as(SLOT_UNBORN, getpid()))
             return own;
-        shell = find(word(SLOT_SHELL, parent), 0) >= 0;
-        if (shell && find(word(SLOT_SPAWNED, parent), 0) < 0)
+        shell = find(SLOT_SHELL, parent, 0) >= 0;
+        if (shell && find(SLOT_SPAWNED, parent, 0) < 0)
             break;
         if (shell)
             libc.syscall(SYS_nanosleep, (long)&moment, 0, 0, 0, 0, 0);

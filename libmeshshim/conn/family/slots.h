@@ -3,7 +3,8 @@
  *
  * A process that was killed cannot say that it is gone, and process ids mean nothing across pid namespaces and are used again. So each
  * member holds a POSIX lock on its slot's byte of the family's file: the kernel drops it with the process, keeps it over exec, and tells
- * anybody who asks. Only a child that has not run yet is known by the id that its parent wrote down.
+ * anybody who asks. Only a child that has not run yet is known by the id that its parent wrote down. An id counts in its pid namespace alone. (Not
+ * locks of the open file description: members inherit that from one another, so none could ever see another's.)
  */
 #ifndef MESHSHIM_SLOTS_H
 #define MESHSHIM_SLOTS_H

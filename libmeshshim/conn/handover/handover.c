@@ -181,7 +181,7 @@ void handover_exec(struct handover *h, bool meshable)
         conn_each(part, NULL);
         goodbye_finish(); /* the thread that says them does not outlive this image */
     }
-    if (!h->passed)
+    if (!h->passed && (h->borrowed || !family))
         return;
     h->slot = slots_leave(h->borrowed);
     if (h->borrowed)
