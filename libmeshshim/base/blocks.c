@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/banned.h"
@@ -18,7 +19,7 @@ struct class
     _Atomic unsigned segments;
     uint8_t *segment[SEGMENTS]; /* AT_ONCE blocks each; never unmapped */
     uint64_t cold[SEGMENTS];    /* a bit for each of them that is free and has no memory */
-    void *warm[WARM];           /* free, with the memory of whoever had it */
+    void *warm[WARM];           /* free and wiped, with the memory of whoever had it */
     unsigned warm_count;
 };
 
@@ -95,8 +96,10 @@ void blocks_give(void *block)
     if (!class || lock_take(&class->lock) == LOCK_MINE)
         return;
     keeps = class->warm_count < WARM;
-    if (keeps)
+    if (keeps) {
+        explicit_bzero(block, class->size);
         class->warm[class->warm_count++] = block;
+    }
     lock_release(&class->lock);
     if (keeps)
         return;

@@ -1,7 +1,7 @@
 /*
  * Large pieces of memory that come and go together: what handshakes need while they are under way. From the program's heap they would stay
  * in it, for a hundred that begin at once leave holes that nothing fills. Here a few that were given back are kept
- * for the next one; of the rest only addresses are.
+ * for the next one, wiped (a quarter of a microsecond); of the rest only addresses are.
  */
 #ifndef MESHSHIM_BLOCKS_H
 #define MESHSHIM_BLOCKS_H

@@ -1,4 +1,4 @@
-/* Blocks: sizes, that two are never the same, and that many that were given back leave no memory behind. */
+/* Blocks: sizes, that two are never the same, that nothing is left in them, and that many that were given back leave no memory behind. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +67,21 @@ static void no_two_are_one(void)
     CU_ASSERT_TRUE(whole);
 }
 
+/* Those that are kept, and those of which only the address is. */
+static void nothing_is_left_in_them(void)
+{
+    bool empty = true;
+    take_all();
+    give_all();
+    for (int i = 0; i < MOST; i++) {
+        taken[i] = blocks_take(size_of(i));
+        for (size_t at = 0; at < blocks_size(taken[i]); at++)
+            empty = empty && taken[i][at] == 0;
+    }
+    give_all();
+    CU_ASSERT_TRUE(empty);
+}
+
 static long private_kib(void)
 {
     char line[128];
@@ -97,6 +112,7 @@ int main(void)
         { "large pieces alone, as large as asked for", only_large_pieces },
         { "what is none is known", strangers_are_known },
         { "no two are one, also when they come again", no_two_are_one },
+        { "nothing of what was in them is left", nothing_is_left_in_them },
         { "little of what was given back is kept", little_is_kept },
         CU_TEST_INFO_NULL,
     };
