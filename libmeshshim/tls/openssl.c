@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 
 #include "base/banned.h"
@@ -144,6 +145,30 @@ void openssl_secretly(bool begins)
 }
 #endif
 
+#ifdef MESHSHIM_OWN_OPENSSL
+/*
+ * By name are wanted the digests of signatures, and the ciphers that a PEM file may say its key is encrypted with (which is then complained
+ * of). All of OpenSSL's, with their other names, are half a millisecond.
+ */
+static void name_few(void)
+{
+    const EVP_MD *const digests[] = { EVP_sha1(),   EVP_sha224(),   EVP_sha256(),   EVP_sha384(),
+                                      EVP_sha512(), EVP_sha3_256(), EVP_sha3_384(), EVP_sha3_512() };
+    const EVP_CIPHER *const ciphers[] = { EVP_aes_128_cbc(), EVP_aes_192_cbc(), EVP_aes_256_cbc(),
+                                          EVP_des_ede3_cbc() };
+    OPENSSL_init_crypto(
+        OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS, NULL);
+    for (size_t i = 0; i < sizeof digests / sizeof digests[0]; i++)
+        EVP_add_digest(digests[i]);
+    for (size_t i = 0; i < sizeof ciphers / sizeof ciphers[0]; i++)
+        EVP_add_cipher(ciphers[i]);
+}
+#else
+static void name_few(void)
+{
+}
+#endif
+
 /*
  * NO_ATEXIT: programs talk in their own exit handlers, after OpenSSL's would have torn everything down.
  * NO_LOAD_CONFIG: the host's openssl.cnf is meant for the host's OpenSSL (engines, FIPS, policy), not for
@@ -156,6 +181,7 @@ static bool start(void)
     open_reserve(true);
     CRYPTO_secure_malloc_init(PRIVATE_ROOM, PRIVATE_LEAST);
     open_reserve(false);
+    name_few();
     return OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1;
 }
 
