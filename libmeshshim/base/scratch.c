@@ -72,8 +72,12 @@ uint8_t *scratch_take(void)
 /* A forked child finds those taken that other threads had: it has its own small one. */
 static struct {
     _Atomic bool taken;
-    uint8_t *_Atomic data; /* once there is one, for ever */
+    uint8_t *_Atomic data; /* once there is one, its place is for ever */
+    uint8_t sweeps;        /* since its last use; whoever has taken it may look */
 } large[LARGE_ONES];
+
+enum { SWEEP_MS = 1000, UNUSED = 2 }; /* by the second sweep in a row that finds it unused, its memory goes */
+static _Atomic int64_t swept_ms;
 
 static uint8_t *take_large(void)
 {
@@ -85,6 +89,7 @@ static uint8_t *take_large(void)
         if (!data)
             data = map_one(LARGE);
         atomic_store_explicit(&large[i].data, data, memory_order_relaxed);
+        large[i].sweeps = 0;
         if (data)
             return data;
         atomic_store_explicit(&large[i].taken, false, memory_order_release);
@@ -102,6 +107,21 @@ static bool give_large(const uint8_t *scratch)
         }
     }
     return false;
+}
+
+void scratch_sweep(int64_t now_ms)
+{
+    int64_t last = atomic_load_explicit(&swept_ms, memory_order_relaxed);
+    if (now_ms - last < SWEEP_MS || !atomic_compare_exchange_strong(&swept_ms, &last, now_ms))
+        return;
+    for (int i = 0; i < LARGE_ONES; i++) {
+        uint8_t *data = atomic_load_explicit(&large[i].data, memory_order_relaxed);
+        if (!data || atomic_exchange_explicit(&large[i].taken, true, memory_order_acquire))
+            continue;
+        if (large[i].sweeps < UNUSED && ++large[i].sweeps == UNUSED)
+            madvise(data - LEAD, LARGE, MADV_DONTNEED);
+        atomic_store_explicit(&large[i].taken, false, memory_order_release);
+    }
 }
 
 uint8_t *scratch_take_for(size_t *records)

@@ -1,6 +1,7 @@
 /*
  * A buffer for ciphertext on its way through, one a thread, made at its first use and given back when the thread ends.
- * The first few pages are what a small message touches. Larger ones, for much at once, are the process': a few, kept for ever.
+ * The first few pages are what a small message touches. Larger ones, for much at once, are the process': a few,
+ * without memory while nobody has needed them for a second or two.
  */
 #ifndef MESHSHIM_SCRATCH_H
 #define MESHSHIM_SCRATCH_H
@@ -23,6 +24,8 @@ uint8_t *scratch_take(void);
 /* One for `records` full records, or for as many as there is room to be had for: that is in *records then. */
 uint8_t *scratch_take_for(size_t *records);
 void scratch_give(uint8_t *scratch);
+/* Now and then, when a connection begins: of large ones that have long not been used, the memory goes back. `now_ms`: clock_ms. */
+void scratch_sweep(int64_t now_ms);
 /* For __attribute__((cleanup)). */
 static inline void scratch_give_at(uint8_t **scratch)
 {

@@ -106,6 +106,50 @@ static void many_at_once(void)
         scratch_give(taken[i]);
 }
 
+static bool is_zero(const uint8_t *memory, size_t length)
+{
+    return memory[0] == 0 && memcmp(memory, memory + 1, length - 1) == 0;
+}
+
+/* Of one that was filled: is its memory still there after sweeps at those times? */
+static bool lasts(int64_t first, int64_t second, bool used_between)
+{
+    size_t records = SCRATCH_LARGE_RECORDS;
+    uint8_t *scratch = scratch_take_for(&records), *same;
+    bool zero;
+    memset(scratch, 1, SCRATCH_LARGE_RECORDS * FULL);
+    scratch_give(scratch);
+    scratch_sweep(first);
+    if (used_between)
+        scratch_give(scratch_take_for(&records));
+    scratch_sweep(second);
+    same = scratch_take_for(&records);
+    CU_ASSERT_PTR_EQUAL(same, scratch);
+    zero = is_zero(same + 8192, SCRATCH_LARGE_RECORDS * FULL - 8192); /* the first page is not its alone */
+    scratch_give(same);
+    return !zero;
+}
+
+static void what_is_not_used_goes_back(void)
+{
+    const int64_t now = 1000000;
+    CU_ASSERT_TRUE(lasts(now, now + 999, false)); /* one sweep */
+    CU_ASSERT_FALSE(lasts(now + 2000, now + 3000, false));
+    CU_ASSERT_TRUE(lasts(now + 4000, now + 5000, true));
+}
+
+static void one_in_use_stays(void)
+{
+    size_t records = SCRATCH_LARGE_RECORDS;
+    uint8_t *scratch = scratch_take_for(&records);
+    memset(scratch, 1, SCRATCH_LARGE_RECORDS * FULL);
+    for (int64_t now = 2000000; now < 2010000; now += 1000)
+        scratch_sweep(now);
+    CU_ASSERT_EQUAL(scratch[8192], 1);
+    CU_ASSERT_EQUAL(scratch[SCRATCH_LARGE_RECORDS * FULL - 1], 1);
+    scratch_give(scratch);
+}
+
 static void *thread(void *seen)
 {
     uint8_t *scratch = scratch_take();
@@ -134,6 +178,8 @@ int main(void)
         { "the body of a first record begins in the right place", a_body_begins_in_the_right_place },
         { "there is as much room as is said", there_is_the_room_that_is_said },
         { "many at once, and again", many_at_once },
+        { "what is not used goes back", what_is_not_used_goes_back },
+        { "one in use stays", one_in_use_stays },
         { "a thread has its own", a_thread_has_its_own },
         CU_TEST_INFO_NULL,
     };

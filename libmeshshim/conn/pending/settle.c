@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/libc.h"
 #include "base/log.h"
+#include "base/scratch.h"
 #include "conn/pending/driver.h"
 #include "conn/pending/pending_parts.h"
 #include "conn/pending/readiness.h"
@@ -160,6 +161,7 @@ enum pending_result settle_open(struct conn *conn)
         note_nagle(conn);
     snprintf(peer, sizeof peer, "%s", handshake_peer_id(p->handshake));
     introduce(conn, peer);
+    scratch_sweep(shared->about.opened_ms);
     atomic_store_explicit(&shared->established, 1, memory_order_release);
     {
         int64_t took = clock_ns() - p->shaking_ns, connected = 0;
