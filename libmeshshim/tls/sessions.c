@@ -2,6 +2,7 @@
 #include "tls/sessions.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -14,7 +15,7 @@
  * handle.
  */
 enum {
-    LAYOUT = 1,
+    LAYOUT = 2,
     CLIENT_SETS = 8,
     CLIENT_WAYS = 64,
     SERVER_SETS = 128,
@@ -27,17 +28,24 @@ enum {
 /* The state's lower bits; above them it counts, so that a place which has changed meanwhile is not taken for what was there before. */
 enum { EMPTY, BUSY, FULL, STATES = 3, STEP = 4 };
 
+/*
+ * A session but for the end of a long name, which lies elsewhere: few names are long, and what nobody writes to costs no memory. That is a third
+ * of a table.
+ */
+enum { HEAD = offsetof(struct session, peer) + 72, REST = sizeof(struct session) - HEAD };
+
 struct entry {
     _Atomic uint64_t state;
     _Atomic uint64_t turn; /* the lowest of a set is the oldest */
     _Atomic int64_t until;
     _Atomic uint64_t key[WORDS], mark[WORDS];
-    struct session session;
+    uint8_t session[HEAD];
 };
 
 struct table {
     _Atomic uint64_t turn;
     struct entry client[CLIENT_ROOM], server[SERVER_ROOM];
+    uint8_t client_rest[CLIENT_ROOM][REST], server_rest[SERVER_ROOM][REST];
 };
 
 struct set {
@@ -141,8 +149,34 @@ static bool is_over(const struct entry *entry, int64_t now)
 
 static void clear(struct entry *entry)
 {
-    OPENSSL_cleanse(&entry->session, sizeof entry->session);
+    OPENSSL_cleanse(entry->session, sizeof entry->session);
     let_go(entry, EMPTY);
+}
+
+static uint8_t *rest_of(struct table *t, const struct entry *entry)
+{
+    return entry < t->server ? t->client_rest[entry - t->client] : t->server_rest[entry - t->server];
+}
+
+static bool is_short(const struct session *session)
+{
+    return memchr(session->peer, '\0', sizeof session->peer - REST) != NULL;
+}
+
+static void write_session(struct table *t, struct entry *entry, const struct session *session)
+{
+    memcpy(entry->session, session, HEAD);
+    if (!is_short(session))
+        memcpy(rest_of(t, entry), (const uint8_t *)session + HEAD, REST);
+}
+
+static void read_session(struct table *t, const struct entry *entry, struct session *session)
+{
+    memcpy(session, entry->session, HEAD);
+    if (is_short(session))
+        memset((uint8_t *)session + HEAD, 0, REST);
+    else
+        memcpy((uint8_t *)session + HEAD, rest_of(t, entry), REST);
 }
 
 /* Sessions that nobody comes for are wiped by whoever passes. */
@@ -183,7 +217,7 @@ void sessions_put(const struct session_place *place, const struct session *sessi
     entry = place_in(set_of(t, place));
     if (!entry)
         return;
-    entry->session = *session;
+    write_session(t, entry, session);
     set(entry->key, place->key);
     set(entry->mark, place->mark);
     atomic_store_explicit(&entry->until, session->until, memory_order_relaxed);
@@ -229,7 +263,7 @@ bool sessions_take(const struct session_place *place, struct session *session, i
     while ((entry = oldest_at(set_of(t, place), place, &seen))) {
         if (!claim(entry, seen))
             continue;
-        *session = entry->session;
+        read_session(t, entry, session);
         clear(entry);
         if (is_sound(session, now))
             return true;

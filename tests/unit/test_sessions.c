@@ -90,6 +90,25 @@ static void in_time(void)
     CU_ASSERT_EQUAL(sessions_count(SESSION_CLIENT, 0), 0);
 }
 
+/* Of a name that is longer than most, the end lies elsewhere, which is touched by those alone. */
+static void names_of_any_length(void)
+{
+    struct session_place place = place_of(SESSION_CLIENT, 3, 3);
+    struct table *t = atomic_load(&table);
+    for (size_t length = 1; length < SESSION_PEER; length++) {
+        struct session session = session_of(1, 200), out;
+        memset(session.peer, 'a' + (int)(length % 26), length);
+        session.peer[length] = '\0';
+        sessions_put(&place, &session, 100);
+        CU_ASSERT_TRUE_FATAL(sessions_take(&place, &out, 150));
+        CU_ASSERT_STRING_EQUAL(out.peer, session.peer);
+        if (length < 64)
+            CU_ASSERT_TRUE(t->client_rest[0][0] == 0 && memcmp(t->client_rest, (uint8_t *)t->client_rest + 1,
+                                                               sizeof t->client_rest - 1) == 0);
+    }
+    memset(t->client_rest, 0, sizeof t->client_rest);
+}
+
 static void rubbish_is_not_used(void)
 {
     struct session_place place = place_of(SESSION_SERVER, 9, 9);
@@ -374,6 +393,7 @@ int main(void)
         { "taken once", taken_once },
         { "the oldest first", the_oldest_first },
         { "in time", in_time },
+        { "names of any length", names_of_any_length },
         { "rubbish is not used", rubbish_is_not_used },
         { "a table full of rubbish", a_table_full_of_rubbish },
         { "bounded", bounded_on_both_sides },
