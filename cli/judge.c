@@ -13,35 +13,44 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* sudo and its like start another program, which is the one to be meshed. */
+/* sudo and its like start another program, which is the one to be meshed; those of containers are Go or static. */
 static bool is_door(const char *path)
 {
-    static const char *const doors[] = { "sudo", "su", "doas", "pkexec", "runuser" };
+    static const char *const doors[] = { "sudo",    "su",   "doas",        "pkexec",    "runuser",  "gosu",
+                                         "su-exec", "tini", "tini-static", "dumb-init", "catatonit" };
     for (size_t i = 0; i < sizeof doors / sizeof *doors; i++)
         if (strcmp(base_name(path), doors[i]) == 0)
             return true;
     return false;
 }
 
-static bool has_no_privileges(const char *path, enum program_gain gain, struct buf *why)
+/* What is in the way, and what to do instead. */
+static void put_refusal(struct buf *why, const char *path, const char *fact, const char *advice)
 {
-    static const char *const what[] = {
-        [GAINS_USER] = "is set-uid",
-        [GAINS_GROUP] = "is set-gid",
-        [GAINS_CAPABILITIES] = "has file capabilities",
-    };
-    if (gain == GAINS_NOTHING)
-        return true;
-    buf_printf(why, "%s %s, so the dynamic loader ignores LD_PRELOAD; ", path, what[gain]);
+    buf_printf(why, "%s %s; ", path, fact);
     if (is_door(path))
         buf_printf(why, "put meshctl behind it: %s … meshctl run -- PROGRAM", base_name(path));
     else
-        buf_printf(
-            why,
-            "run a copy without that (%s) as the right user, for instance from a service manager that grants "
-            "the capability",
-            gain == GAINS_CAPABILITIES ? "setcap -r" : "chmod ug-s");
-    return false;
+        buf_puts(why, advice);
+}
+
+static bool has_no_privileges(const char *path, enum program_gain gain, struct buf *why)
+{
+    static const struct {
+        const char *fact, *advice;
+    } refusals[] = {
+        [GAINS_USER] = { "is set-uid, so the dynamic loader ignores LD_PRELOAD",
+                         "start a copy without the bit (chmod u-s) as the user that it is to be" },
+        [GAINS_GROUP] = { "is set-gid, so the dynamic loader ignores LD_PRELOAD",
+                          "start a copy without the bit (chmod g-s) in the group that it is to be in" },
+        [GAINS_CAPABILITIES] = { "has file capabilities, so the dynamic loader ignores LD_PRELOAD",
+                                 "give a copy without them (setcap -r) what it needs from its starter "
+                                 "instead, such "
+                                 "as systemd's AmbientCapabilities" },
+    };
+    if (gain != GAINS_NOTHING)
+        put_refusal(why, path, refusals[gain].fact, refusals[gain].advice);
+    return gain == GAINS_NOTHING;
 }
 
 /* The dynamic loader itself is a program without one: "ld.so PROGRAM" starts PROGRAM, with LD_PRELOAD. */
@@ -57,11 +66,8 @@ static bool has_glibc(const char *path, const struct elf_facts *facts, const str
         buf_printf(why, "%s is a shared library (%s), not a program; give the program that uses it", path,
                    needs->soname);
     else if (!facts->has_interpreter)
-        buf_printf(
-            why,
-            "%s is linked statically, so nothing can be preloaded into it; use a dynamically linked build of "
-            "it, or a sidecar proxy",
-            path);
+        put_refusal(why, path, "is linked statically, so nothing can be preloaded into it",
+                    "use a dynamically linked build of it, or a sidecar proxy");
     else if (strstr(base_name(facts->interpreter), "musl"))
         buf_printf(
             why,
@@ -123,11 +129,11 @@ static bool is_program_of_ours(const char *path, const struct elf_facts *facts, 
         buf_printf(why, "%s is damaged: it is cut short, or its tables lie outside the file; install it anew",
                    path);
     else if (facts->is_go)
-        buf_printf(
-            why,
-            "%s is a Go program: it makes raw system calls instead of calling libc, so the library would see "
-            "nothing; use its own TLS or a sidecar proxy",
-            path);
+        put_refusal(
+            why, path,
+            "is a Go program: it makes raw system calls instead of calling libc, so the library would see "
+            "nothing",
+            "use its own TLS or a sidecar proxy");
     else
         return true;
     return false;
@@ -143,11 +149,9 @@ static void add_doubts(const char *path, const struct needs *needs, struct buf *
             path, needs->uring);
     if (needs->may_sandbox)
         buf_printf(doubts,
-                   "%s may put itself under a seccomp filter, in which the library goes on needing "
-                   "memfd_create, mmap, "
-                   "futex, fcntl, getsockopt, timerfd and epoll; if the program is killed, allow these or "
-                   "switch its "
-                   "sandbox off\n",
+                   "%s may put itself under a seccomp filter: connections that it has by then go on, for the "
+                   "library allows what it needs for them; should a later one fail, let the filter allow "
+                   "memfd_create, mmap, futex, fcntl, getsockopt, timerfd and epoll\n",
                    path);
 }
 

@@ -62,6 +62,8 @@ static bool judge(const struct launch *launch, const char *library, struct progr
         complain("%s; running it all the same, not meshed", buf_text(why));
         why->length = 0;
         is_good = true;
+    } else if (!is_good && program->found && !launch->must_mesh) {
+        buf_puts(why, " (--force runs it all the same, not meshed)");
     }
     if (is_good)
         tell_doubts(&doubts);

@@ -88,7 +88,7 @@ static bool look_at(const char *path, struct program_file *file, struct buf *why
     if (fd >= 0)
         close(fd);
     if (file->error)
-        buf_printf(why, "cannot read %s (%s), so it cannot be judged; --force runs it all the same", path,
+        buf_printf(why, "cannot read %s (%s), so it cannot be judged; see who may read it", path,
                    strerror(file->error));
     return file->error == 0;
 }

@@ -29,6 +29,7 @@ linkage() {
     runs dynamic 7 -- ./dynamic
     is dynamic-quiet "$(cat err)" ''
     refused static 'linked statically' ./static
+    cp static tini && refused static-door 'linked statically.*put meshctl behind it: tini ' ./tini
     gcc -static-pie -o static-pie program.c || fail "cannot link a static-pie"
     refused static-pie 'linked statically' ./static-pie
     gcc -shared -fPIC -Wl,-soname,libnothing.so.1 -o libnothing.so.1 -xc /dev/null
@@ -48,10 +49,11 @@ privileges() {
     cp dynamic locking && chmod g+s,g-x locking # without the group's x it means something else
     runs set-gid-without-x 7 -- ./locking
     cp dynamic sudo && chmod u+s sudo
+    refused set-uid-advice 'start a copy without the bit (chmod u-s).*(--force runs it all the same' ./setuid
     refused door 'put meshctl behind it: sudo ' ./sudo
     cp dynamic capable
     if setcap cap_net_bind_service=ep capable 2>/dev/null; then
-        refused capabilities 'capabilities' ./capable
+        refused capabilities 'file capabilities.*AmbientCapabilities' ./capable
     else
         echo "skip meshctl_programs/capabilities: this file system or user cannot set them"
     fi
@@ -127,6 +129,7 @@ bytes() {
 # Go's linker leaves a note and sections; with cgo, programs are linked dynamically and have both.
 go() {
     refused go 'Go program' gosu
+    refused go-door 'put meshctl behind it: gosu … meshctl run -- PROGRAM (--force runs it all the same' gosu
     cp "$(command -v gosu)" go-stripped && patch go-stripped 40 '\0\0\0\0\0\0\0\0' && patch go-stripped 60 '\0\0\0\0'
     refused go-without-sections 'Go program' ./go-stripped
     printf '%s\n' '.section .note.go.buildid,"a",@note' '.long 4, 4, 4' '.ascii "Go\0\0"' '.ascii "abcd"' \
