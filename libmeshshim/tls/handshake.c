@@ -15,6 +15,7 @@
 #include "tls/identity.h"
 #include "tls/record.h"
 #include "tls/resumption.h"
+#include "tls/schedule.h"
 #include "tls/suite.h"
 
 /* Which of OpenSSL's key log are wanted: both ends' traffic secrets, and the exporter's. */
@@ -38,6 +39,7 @@ struct handshake {
     size_t received;
     uint8_t secrets[SECRETS][KEYS_SECRET];
     bool have_secret[SECRETS];
+    struct schedule_catch master;
 };
 
 /* ---- the BIO ---- */
@@ -181,6 +183,12 @@ bool handshake_keys(struct handshake *h, struct keys *send, struct keys *receive
            keys_derive(send, suite, h->secrets[server]) && keys_derive(receive, suite, h->secrets[!server]);
 }
 
+void handshake_expect_tickets(struct handshake *h, struct tickets *tickets)
+{
+    memset(tickets, 0, sizeof *tickets);
+    resumption_expect_tickets(&h->resumption, h->ssl, h->master.secret, h->master.length, tickets);
+}
+
 /* ---- life ---- */
 
 static bool prepare(struct handshake *h, const struct handshake_terms *terms)
@@ -230,6 +238,7 @@ void handshake_free(struct handshake *h)
     resumption_end(&h->resumption);
     identity_unref(h->identity);
     explicit_bzero(h->secrets, sizeof h->secrets);
+    explicit_bzero(&h->master, sizeof h->master);
     free(h);
 }
 
@@ -377,7 +386,9 @@ enum handshake_status handshake_step(struct handshake *h, int fd)
     int result;
     h->fd = fd;
     ERR_clear_error();
+    schedule_catch(h->resumption.enabled ? &h->master : NULL);
     result = SSL_do_handshake(h->ssl);
+    schedule_catch(NULL);
     if (result == 1) {
         h->resumed = resumption_settle(&h->resumption, h->ssl,
                                        h->have_secret[EXPORTER_SECRET] ? h->secrets[EXPORTER_SECRET] : NULL);

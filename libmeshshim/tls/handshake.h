@@ -13,6 +13,7 @@
 #include "tls/keys.h"
 
 struct identity;
+struct tickets;
 struct handshake;
 
 enum handshake_status { HANDSHAKE_WANTS_READ, HANDSHAKE_WANTS_WRITE, HANDSHAKE_DONE, HANDSHAKE_FAILED };
@@ -48,6 +49,9 @@ const struct handshake_fault *handshake_fault(const struct handshake *handshake)
 /* After HANDSHAKE_DONE: the peer's proven SPIFFE ID, borrowed, and the keys of both directions. False: failed after all. */
 const char *handshake_peer_id(const struct handshake *handshake);
 bool handshake_keys(struct handshake *handshake, struct keys *send, struct keys *receive);
+
+/* And what it takes to use the tickets that the peer may give; zeros where none are wanted. */
+void handshake_expect_tickets(struct handshake *handshake, struct tickets *tickets);
 
 /* It did without certificates: an earlier one had shown them. */
 bool handshake_resumed(const struct handshake *handshake);

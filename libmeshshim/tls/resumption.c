@@ -12,6 +12,7 @@
 #include "tls/hkdf.h"
 #include "tls/peer.h"
 #include "tls/suite.h"
+#include "tls/ticket_session.h"
 
 #define LABEL "EXPORTER-meshshim-resumption"
 
@@ -64,7 +65,7 @@ static int offer(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_t *l
 {
     struct resumption *r = SSL_get_ex_data(ssl, slot);
     *session = NULL;
-    if (!r || !r->has ||
+    if (!r || !r->has || r->session.ticket_length ||
         (md && (size_t)EVP_MD_get_size(md) != suite_secret_length((enum aead_suite)r->session.suite)))
         return 1;
     *session = as_session(ssl, &r->session);
@@ -123,16 +124,25 @@ static bool speaks_ours(const SSL *ssl)
     return length == 8 && memcmp(name, "meshshim", 8) == 0;
 }
 
-/* A session that comes of another one ends when that one would have: the hour is that of the certificates that were shown. */
-static void keep(const struct resumption *r, SSL *ssl, const uint8_t *exporter, bool resumed)
+/*
+ * Whom this handshake has proved, and until when. A session that comes of another one ends when that one would have: the hour is that of the
+ * certificates that were shown.
+ */
+static struct session proof(const struct resumption *r, bool resumed, int64_t now)
 {
     int64_t proven_until = resumed ? r->session.proven_until : r->check->valid_until;
     struct session made = { .proven_until = least(proven_until, identity_not_after(r->identity)) };
-    enum aead_suite suite;
-    int64_t now = (int64_t)time(NULL);
-    struct session_place place;
     made.until = least(resumed ? r->session.until : now + SESSION_SECONDS, made.proven_until);
     snprintf(made.peer, sizeof made.peer, "%s", r->check->peer_id);
+    return made;
+}
+
+static void keep(const struct resumption *r, SSL *ssl, const uint8_t *exporter, bool resumed)
+{
+    int64_t now = (int64_t)time(NULL);
+    struct session made = proof(r, resumed, now);
+    enum aead_suite suite;
+    struct session_place place;
     if (!speaks_ours(ssl) || !suite_of(ssl, &suite))
         return;
     made.suite = (uint8_t)suite;
@@ -143,13 +153,62 @@ static void keep(const struct resumption *r, SSL *ssl, const uint8_t *exporter, 
     OPENSSL_cleanse(&made, sizeof made);
 }
 
+void resumption_expect_tickets(const struct resumption *r, SSL *ssl, const uint8_t *master, size_t length,
+                               struct tickets *tickets)
+{
+    bool resumed = SSL_session_reused(ssl) == 1;
+    struct session made;
+    enum aead_suite suite;
+    if (!r->enabled || r->is_server || !r->check->accepted || speaks_ours(ssl) || !suite_of(ssl, &suite) ||
+        length != suite_secret_length(suite))
+        return;
+    made = proof(r, resumed, (int64_t)time(NULL));
+    *tickets = (struct tickets){ .until = made.until,
+                                 .proven_until = made.proven_until,
+                                 .suite = (uint8_t)suite,
+                                 .wanted = TICKETS_MOST };
+    memcpy(tickets->secret, master, length);
+    memcpy(tickets->place, r->named, sizeof tickets->place);
+    memcpy(tickets->mark, identity_mark(r->identity), sizeof tickets->mark);
+}
+
 /* ---- life ---- */
 
-static void set_destination(struct resumption *r, const char *destination)
+static bool digest_of(const char *destination, const char *name, uint8_t out[SESSION_KEY])
 {
+    char text[512];
     unsigned length;
-    if (EVP_Digest(destination, strlen(destination), r->place, &length, EVP_sha256(), NULL) == 1)
-        take(r, r->place);
+    int n = snprintf(text, sizeof text, "%s%s%s", destination, name ? "\n" : "", name ? name : "");
+    return n > 0 && (size_t)n < sizeof text &&
+           EVP_Digest(text, (size_t)n, out, &length, EVP_sha256(), NULL) == 1;
+}
+
+/* What a server of another kind gave us. */
+static void take_ticket(struct resumption *r, SSL *ssl)
+{
+    struct session_place place = place_of(r, r->named);
+    uint8_t *ticket = OPENSSL_malloc(SESSION_TICKET);
+    SSL_SESSION *like, *session = NULL;
+    place.side = SESSION_FOREIGN;
+    if (ticket && sessions_take_ticket(&place, &r->session, ticket, (int64_t)time(NULL)) &&
+        peer_is_wanted(r->check, r->session.peer)) {
+        like = as_session(ssl, &r->session);
+        session = like ? ticket_session(like, &r->session, ticket) : NULL;
+        SSL_SESSION_free(like);
+    }
+    r->has = session && SSL_set_session(ssl, session) == 1;
+    if (!r->has)
+        OPENSSL_cleanse(&r->session, sizeof r->session);
+    SSL_SESSION_free(session);
+    OPENSSL_free(ticket);
+}
+
+static void set_destination(struct resumption *r, SSL *ssl, const char *destination)
+{
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    if (digest_of(destination, NULL, r->place) && digest_of(destination, name ? name : "", r->named) &&
+        !take(r, r->place))
+        take_ticket(r, ssl);
 }
 
 bool resumption_begin(struct resumption *r, SSL *ssl, struct identity *identity, struct peer_check *check,
@@ -164,7 +223,7 @@ bool resumption_begin(struct resumption *r, SSL *ssl, struct identity *identity,
     if (r->is_server) {
         SSL_set_psk_find_session_callback(ssl, find);
     } else {
-        set_destination(r, destination);
+        set_destination(r, ssl, destination);
         SSL_set_psk_use_session_callback(ssl, offer);
     }
     return true;

@@ -4,6 +4,8 @@
  * Both derive it by the exporter (RFC 8446 §7.5) when that handshake is through, so no ticket is ever sent: nothing is left unread in
  * a socket that closes. It is used once, as an external PSK with a new (EC)DHE (psk_dhe_ke), and never for early data. Each use is judged
  * anew by the lists and the trust domain of today; another certificate or bundle of ours finds no session at all.
+ *
+ * A server of another kind gives tickets (tickets.h); the same holds for those.
  */
 #ifndef MESHSHIM_RESUMPTION_H
 #define MESHSHIM_RESUMPTION_H
@@ -12,6 +14,7 @@
 
 #include "tls/identity.h"
 #include "tls/sessions.h"
+#include "tls/tickets.h"
 
 /* Belongs to one handshake; zeroed, it does nothing. */
 struct resumption {
@@ -21,6 +24,7 @@ struct resumption {
     bool has;                   /* the session that is offered, or that a client has shown */
     bool asked;                 /* a client has shown one */
     uint8_t place[SESSION_KEY]; /* a client's: where it leads */
+    uint8_t named[SESSION_KEY]; /* and by which name, for foreign tickets: one address may be many servers */
     struct session session;
 };
 
@@ -32,6 +36,12 @@ bool resumption_begin(struct resumption *resumption, SSL *ssl, struct identity *
  * next one. False and nothing in the check: it was not, and the certificate's judgement counts.
  */
 bool resumption_settle(struct resumption *resumption, SSL *ssl, const uint8_t *exporter);
+/*
+ * Behind it, of a client whose server is of another kind: what the server's tickets are good for. `master`: the resumption master secret,
+ * `length` bytes. Nothing is wanted where it is another.
+ */
+void resumption_expect_tickets(const struct resumption *resumption, SSL *ssl, const uint8_t *master,
+                               size_t length, struct tickets *tickets);
 void resumption_end(struct resumption *resumption);
 
 #endif

@@ -15,13 +15,16 @@
  * handle.
  */
 enum {
-    LAYOUT = 2,
+    LAYOUT = 3,
     CLIENT_SETS = 8,
     CLIENT_WAYS = 64,
     SERVER_SETS = 128,
     SERVER_WAYS = 8,
+    FOREIGN_SETS = 4,
+    FOREIGN_WAYS = 32,
     CLIENT_ROOM = CLIENT_SETS * CLIENT_WAYS,
     SERVER_ROOM = SERVER_SETS * SERVER_WAYS,
+    FOREIGN_ROOM = FOREIGN_SETS * FOREIGN_WAYS,
     WORDS = SESSION_KEY / 8
 };
 
@@ -44,8 +47,9 @@ struct entry {
 
 struct table {
     _Atomic uint64_t turn;
-    struct entry client[CLIENT_ROOM], server[SERVER_ROOM];
-    uint8_t client_rest[CLIENT_ROOM][REST], server_rest[SERVER_ROOM][REST];
+    struct entry client[CLIENT_ROOM], server[SERVER_ROOM], foreign[FOREIGN_ROOM];
+    uint8_t client_rest[CLIENT_ROOM][REST], server_rest[SERVER_ROOM][REST], foreign_rest[FOREIGN_ROOM][REST];
+    uint8_t ticket[FOREIGN_ROOM][SESSION_TICKET]; /* of the entry of the same number in `foreign` */
 };
 
 struct set {
@@ -70,22 +74,38 @@ void sessions_open(const char *runtime_dir, const char *owner)
 
 static struct set side_of(struct table *t, enum session_side side)
 {
-    return side == SESSION_CLIENT ? (struct set){ t->client, CLIENT_ROOM }
-                                  : (struct set){ t->server, SERVER_ROOM };
+    const struct set sides[] = { [SESSION_CLIENT] = { t->client, CLIENT_ROOM },
+                                 [SESSION_SERVER] = { t->server, SERVER_ROOM },
+                                 [SESSION_FOREIGN] = { t->foreign, FOREIGN_ROOM } };
+    return sides[side];
 }
 
 static struct set set_of(struct table *t, const struct session_place *place)
 {
+    static const unsigned ways[] = {
+        [SESSION_CLIENT] = CLIENT_WAYS, [SESSION_SERVER] = SERVER_WAYS, [SESSION_FOREIGN] = FOREIGN_WAYS
+    };
+    struct set side = side_of(t, place->side);
+    unsigned wide = ways[place->side];
     uint32_t number;
     memcpy(&number, place->key, sizeof number);
-    if (place->side == SESSION_CLIENT)
-        return (struct set){ t->client + number % CLIENT_SETS * CLIENT_WAYS, CLIENT_WAYS };
-    return (struct set){ t->server + number % SERVER_SETS * SERVER_WAYS, SERVER_WAYS };
+    return (struct set){ side.entry + number % (side.count / wide) * wide, wide };
 }
 
-static bool is_there(struct set set_)
+/* Where an entry's ticket lies; NULL: it has none. */
+static uint8_t *ticket_of(struct table *t, const struct entry *entry)
 {
-    return sessions_is_there((const char *)(set_.entry + set_.count) - 1);
+    bool foreign = entry >= t->foreign && entry < t->foreign + FOREIGN_ROOM;
+    return foreign ? t->ticket[entry - t->foreign] : NULL;
+}
+
+/* The tickets lie behind the entries. */
+static bool is_there(struct table *t, struct set set_)
+{
+    const struct entry *last = set_.entry + set_.count - 1;
+    const uint8_t *ticket = ticket_of(t, last);
+    return sessions_is_there(ticket ? (const char *)ticket + SESSION_TICKET - 1
+                                    : (const char *)(last + 1) - 1);
 }
 
 /*
@@ -95,7 +115,7 @@ static bool is_there(struct set set_)
 static struct table *table_for(const struct session_place *place)
 {
     struct table *t = atomic_load_explicit(&table, memory_order_acquire), *own;
-    if (!t || is_there(set_of(t, place)))
+    if (!t || is_there(t, set_of(t, place)))
         return t;
     own = sessions_private_map(sizeof *own);
     if (atomic_compare_exchange_strong(&table, &t, own))
@@ -155,6 +175,8 @@ static void clear(struct entry *entry)
 
 static uint8_t *rest_of(struct table *t, const struct entry *entry)
 {
+    if (entry >= t->foreign)
+        return t->foreign_rest[entry - t->foreign];
     return entry < t->server ? t->client_rest[entry - t->client] : t->server_rest[entry - t->server];
 }
 
@@ -207,7 +229,8 @@ static struct entry *place_in(struct set set_)
     return best && claim(best, best_state) ? best : NULL;
 }
 
-void sessions_put(const struct session_place *place, const struct session *session, int64_t now)
+static void put_session(const struct session_place *place, const struct session *session, struct iov *ticket,
+                        int64_t now)
 {
     struct table *t = table_for(place);
     struct entry *entry;
@@ -218,11 +241,26 @@ void sessions_put(const struct session_place *place, const struct session *sessi
     if (!entry)
         return;
     write_session(t, entry, session);
+    if (ticket)
+        iov_take(ticket, ticket_of(t, entry), session->ticket_length);
     set(entry->key, place->key);
     set(entry->mark, place->mark);
     atomic_store_explicit(&entry->until, session->until, memory_order_relaxed);
     atomic_store_explicit(&entry->turn, atomic_fetch_add(&t->turn, 1), memory_order_relaxed);
     let_go(entry, FULL);
+}
+
+void sessions_put(const struct session_place *place, const struct session *session, int64_t now)
+{
+    put_session(place, session, NULL, now);
+}
+
+void sessions_put_ticket(const struct session_place *place, const struct session *session, struct iov ticket,
+                         int64_t now)
+{
+    if (place->side == SESSION_FOREIGN && session->ticket_length <= SESSION_TICKET &&
+        session->ticket_length <= ticket.left)
+        put_session(place, session, &ticket, now);
 }
 
 static bool is_at(const struct entry *entry, uint64_t state, const struct session_place *place)
@@ -252,7 +290,16 @@ static bool is_sound(const struct session *session, int64_t now)
            session->peer[0];
 }
 
-bool sessions_take(const struct session_place *place, struct session *session, int64_t now)
+static bool has_sound_ticket(const struct session *session, int64_t now)
+{
+    return session->ticket_length && session->ticket_length <= SESSION_TICKET &&
+           session->lifetime <= SESSION_TICKET_SECONDS && session->given <= now &&
+           now - session->given < session->lifetime;
+}
+
+/* `ticket`: where it goes, of a foreign one; NULL: it is none. */
+static bool take_session(const struct session_place *place, struct session *session, uint8_t *ticket,
+                         int64_t now)
 {
     struct table *t = table_for(place);
     struct entry *entry;
@@ -261,20 +308,38 @@ bool sessions_take(const struct session_place *place, struct session *session, i
         return false;
     sweep(set_of(t, place), now);
     while ((entry = oldest_at(set_of(t, place), place, &seen))) {
+        bool sound;
         if (!claim(entry, seen))
             continue;
         read_session(t, entry, session);
+        sound = is_sound(session, now) && (ticket ? has_sound_ticket(session, now) : !session->ticket_length);
+        if (sound && ticket)
+            memcpy(ticket, ticket_of(t, entry), session->ticket_length);
         clear(entry);
-        if (is_sound(session, now))
+        if (sound)
             return true;
         OPENSSL_cleanse(session, sizeof *session);
     }
     return false;
 }
 
+bool sessions_take(const struct session_place *place, struct session *session, int64_t now)
+{
+    return take_session(place, session, NULL, now);
+}
+
+bool sessions_take_ticket(const struct session_place *place, struct session *session,
+                          uint8_t ticket[SESSION_TICKET], int64_t now)
+{
+    return place->side == SESSION_FOREIGN && take_session(place, session, ticket, now);
+}
+
 unsigned sessions_room(enum session_side side)
 {
-    return side == SESSION_CLIENT ? CLIENT_ROOM : SERVER_ROOM;
+    static const unsigned rooms[] = {
+        [SESSION_CLIENT] = CLIENT_ROOM, [SESSION_SERVER] = SERVER_ROOM, [SESSION_FOREIGN] = FOREIGN_ROOM
+    };
+    return rooms[side];
 }
 
 unsigned sessions_count(enum session_side side, int64_t now)
@@ -282,7 +347,7 @@ unsigned sessions_count(enum session_side side, int64_t now)
     struct table *t = atomic_load_explicit(&table, memory_order_acquire);
     struct set all = t ? side_of(t, side) : (struct set){ NULL, 0 };
     unsigned count = 0;
-    if (!t || !is_there(all))
+    if (!t || !is_there(t, all))
         return 0;
     for (unsigned i = 0; i < all.count; i++)
         count += (state_of(&all.entry[i]) & STATES) == FULL && !is_over(&all.entry[i], now);

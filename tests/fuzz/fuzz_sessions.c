@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <glob.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -53,22 +54,24 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 /* Few places, so that many meet in one; their keys begin with zeros, so all lie in the first set of their side. */
 static struct session_place place_of(uint8_t which)
 {
-    struct session_place place = { .side = which & 1 ? SESSION_CLIENT : SESSION_SERVER };
-    place.key[8] = which / 2 % 3;
-    place.mark[0] = which / 6 % 2;
+    struct session_place place = { .side = (enum session_side)(which % 3) };
+    place.key[8] = which / 3 % 3;
+    place.mark[0] = which / 9 % 2;
     return place;
 }
 
-/* Rubbish there: the first sets of either side, and what is before them. */
+/* Rubbish there: the first sets of each side, and what is before them. */
 static void write_rubbish(struct input *in)
 {
-    static size_t server; /* where the servers' half begins: their places are as large as the clients' */
-    size_t entry = (room - 64) / (sessions_room(SESSION_CLIENT) + sessions_room(SESSION_SERVER));
+    static size_t server, foreign; /* where their part begins: their places are as large as the clients' */
+    size_t tickets = sessions_room(SESSION_FOREIGN),
+           rest = sizeof(struct session) - offsetof(struct session, peer) - 72;
+    size_t entry = (room - 8 - tickets * SESSION_TICKET) /
+                       (sessions_room(SESSION_CLIENT) + sessions_room(SESSION_SERVER) + tickets) -
+                   rest;
     server = entry * sessions_room(SESSION_CLIENT);
-    if (input_u8(in) & 1)
-        input_scribble(in, memory, 6 * entry);
-    else
-        input_scribble(in, memory + server, 6 * entry);
+    foreign = server + entry * sessions_room(SESSION_SERVER);
+    input_scribble(in, memory + (size_t[]){ 0, server, foreign }[input_u8(in) % 3], 6 * entry);
 }
 
 static void put(struct input *in)
@@ -78,19 +81,33 @@ static void put(struct input *in)
                                .until = NOW + 1 + input_u8(in),
                                .proven_until = NOW + 300 };
     snprintf(session.peer, sizeof session.peer, "spiffe://mesh.local/ns/default/sa/peer");
-    sessions_put(&place, &session, NOW);
+    if (place.side == SESSION_FOREIGN) {
+        uint8_t bytes[300];
+        struct iovec span = { bytes, input_bytes(in, bytes, sizeof bytes) };
+        session.ticket_length = input_u16(in);
+        session.lifetime = input_u16(in);
+        session.given = NOW - input_u8(in);
+        sessions_put_ticket(&place, &session, iov_of(&span, 1), NOW);
+    } else {
+        sessions_put(&place, &session, NOW);
+    }
 }
 
 static void take(struct input *in)
 {
     struct session_place place = place_of(input_u8(in));
     struct session session;
+    uint8_t *ticket = malloc(SESSION_TICKET);
     int n = 0;
-    while (sessions_take(&place, &session, NOW)) {
+    while (place.side == SESSION_FOREIGN ? sessions_take_ticket(&place, &session, ticket, NOW)
+                                         : sessions_take(&place, &session, NOW)) {
+        must(place.side == SESSION_FOREIGN ? session.ticket_length && session.ticket_length <= SESSION_TICKET
+                                           : !session.ticket_length);
         must(session.suite < AEAD_SUITES && session.until > NOW && session.proven_until >= session.until);
         must(memchr(session.peer, '\0', sizeof session.peer) && session.peer[0]);
         must(++n <= 64); /* a set's, each once */
     }
+    free(ticket);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -108,5 +125,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     must(sessions_count(SESSION_CLIENT, NOW) <= sessions_room(SESSION_CLIENT));
     must(sessions_count(SESSION_SERVER, NOW) <= sessions_room(SESSION_SERVER));
+    must(sessions_count(SESSION_FOREIGN, NOW) <= sessions_room(SESSION_FOREIGN));
     return 0;
 }

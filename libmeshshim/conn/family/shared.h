@@ -19,9 +19,10 @@
 #include "conn/family/arena.h"
 #include "conn/family/family.h"
 #include "tls/keys.h"
+#include "tls/tickets.h"
 
 /* To be raised when what a field means changes but not the size: processes of two libraries must not share it. */
-enum { SHARED_LAYOUT = 7 };
+enum { SHARED_LAYOUT = 8 };
 
 enum { DEFERRED_MOST = 4096 };
 
@@ -62,6 +63,7 @@ struct receiving {
     /* A handshake message that goes on in the next record: its head and a KeyUpdate's byte, and how much is to come. */
     uint8_t message[5], message_have;
     uint32_t message_left;
+    struct tickets tickets; /* what the server may give */
 };
 
 struct sending {

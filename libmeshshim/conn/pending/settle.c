@@ -153,6 +153,7 @@ enum pending_result settle_open(struct conn *conn)
         pending_fail(conn, FAILURE_PROTOCOL, ECONNRESET, "its keys could not be derived (out of memory)");
         return PENDING_FAILED;
     }
+    handshake_expect_tickets(p->handshake, &shared->rx.tickets);
     /* More early bytes than a record need what is kept of records that the kernel had no room for. */
     stream_use_kernel(conn, atomic_load(&conn->fd), snapshot_workload(p->snapshot)->record_layer,
                       p->early_length <= RECORD_PLAINTEXT);

@@ -1,10 +1,12 @@
 /* Records that carry no data, and how a stream ends. See receive_parts.h. */
 #include <errno.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
 #include "base/banned.h"
 #include "base/libc.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "conn/stream/receive_parts.h"
 #include "tls/handshake.h"
 #include "tls/ktls.h"
@@ -118,7 +120,20 @@ static int take_head(struct reading *r, struct iov *at)
     return alert ? reading_fail_protocol(r, alert) : 0;
 }
 
-/* A ticket's content is dropped. */
+/* Behind its head. One that goes on in another record, which nobody's does, is not kept. */
+static void keep_ticket(struct reading *r, struct iov at)
+{
+    struct receiving *rx = r->rx;
+    uint32_t size = ARENA_ONCE(rx->message_left);
+
+    if (rx->message[0] != NEW_SESSION_TICKET || !rx->tickets.wanted || size > at.left ||
+        process_is_locked_in()) /* the table may not be touched without asking the kernel */
+        return;
+    at.left = size;
+    tickets_keep(&rx->tickets, conn_peer(r->conn), at, (int64_t)time(NULL));
+}
+
+/* A ticket's content is dropped here. */
 static void take_content(struct receiving *rx, struct iov *at)
 {
     uint32_t left = ARENA_ONCE(rx->message_left);
@@ -158,8 +173,11 @@ int reading_handshake(struct reading *r, struct iov at, size_t length)
 
     at.left = length;
     while (at.left > 0 && result == 0) {
-        if (rx->message_have < 4 && ((result = take_head(r, &at)) != 0 || rx->message_have < 4))
-            break;
+        if (rx->message_have < 4) {
+            if ((result = take_head(r, &at)) != 0 || rx->message_have < 4)
+                break;
+            keep_ticket(r, at);
+        }
         take_content(rx, &at);
         if (rx->message_left > 0)
             break;
