@@ -148,6 +148,7 @@ static bool take(const struct bench *bench, struct side *side, size_t round)
     side->processor[round] = (double)result.processor_ns / (double)result.answers;
     side->sum.answers += result.answers;
     side->sum.errors += result.errors;
+    side->sum.connections += result.connections;
     histogram_add(&side->sum.latency, &result.latency);
     return true;
 }
@@ -187,6 +188,8 @@ static void report(const struct bench *bench, const struct side *plain, const st
         { "answers", "answers", MEASURE_COUNT, (double)plain->sum.answers, (double)meshed->sum.answers },
         { "of them 4xx and 5xx", "errors", MEASURE_COUNT, (double)plain->sum.errors,
           (double)meshed->sum.errors },
+        { "connections", "connections", MEASURE_COUNT, (double)plain->sum.connections,
+          (double)meshed->sum.connections },
     };
     snprintf(subject, sizeof subject, bench->rate ? "half of the answers of %s come" : "%s answers",
              bench->target.text);
@@ -198,6 +201,10 @@ static void report(const struct bench *bench, const struct side *plain, const st
                      MEASURE_COUNT,
                      &(struct claim){ subject, "more requests a second", "fewer requests a second",
                                       "as many requests a second as plain" });
+    if (bench->format == FORMAT_TABLE && 2 * meshed->sum.connections > meshed->sum.answers)
+        puts("It ends its connections after an answer, so nearly every request paid for a handshake; a "
+             "service "
+             "that keeps them\npays once a connection.");
 }
 
 int bench_service(const struct bench *bench)

@@ -84,6 +84,7 @@ PY
 service() {
     local quick=(--config client.ini --duration 150ms)
     bench table 0 "^Meshed, 127.0.0.1:$permissive answers .*interleaved rounds" "${quick[@]}" "127.0.0.1:$permissive/page"
+    if grep -q 'paid for a handshake' out; then not_ok meshctl_bench/keeps; else ok meshctl_bench/keeps; fi
     counted both-came inbound "inbound:$permissive"
     counted meshed-went outbound peer
     bench json 0 verdict "${quick[@]}" -o json --connections 3 "http://localhost:$permissive/page"
@@ -93,6 +94,8 @@ service() {
     holds rate-is-kept 'all(200 < a[s]["requests_per_second"] < 400 for s in ("plain", "meshed"))'
     bench closes 0 verdict "${quick[@]}" -o json --connections 2 "127.0.0.1:$closing/absent"
     holds errors-are-counted 'all(a[s]["answers"] == a[s]["errors"] > 0 for s in ("plain", "meshed"))'
+    holds connections-are-counted 'all(a[s]["connections"] >= a[s]["answers"] for s in ("plain", "meshed"))'
+    bench closes-is-said 0 "nearly every request paid for a handshake" "${quick[@]}" "127.0.0.1:$closing/page"
     bench strict 1 'mtls = strict.*--plain' "${quick[@]}" "127.0.0.1:$strict/page"
     bench strict-and-plain 0 "^Meshed, 127.0.0.1:$strict answers" "${quick[@]}" --plain "127.0.0.1:$off" "127.0.0.1:$strict/page"
 }
