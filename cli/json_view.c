@@ -138,6 +138,20 @@ static void view_scalar(const struct json *json, int indent)
     }
 }
 
+/* What an empty list means where that is not "none": one that says whom to let in lets in everybody. */
+static const char *empty_words(const char *key)
+{
+    static const struct {
+        const char *key, *words;
+    } meanings[] = { { "allow", "any in the trust domain" },
+                     { "identity", "any in the trust domain" },
+                     { "endpoints", "the address that the program dialled" } };
+    for (size_t i = 0; key && i < sizeof meanings / sizeof *meanings; i++)
+        if (strcmp(meanings[i].key, key) == 0)
+            return meanings[i].words;
+    return "none";
+}
+
 static void view_member(const struct json *member, int indent)
 {
     view_key(member, indent);
@@ -145,7 +159,7 @@ static void view_member(const struct json *member, int indent)
         putchar(' ');
         view_scalar(member, indent + 2);
     } else if (!member->child) {
-        printf(" none\n");
+        printf(" %s\n", empty_words(member->key));
     } else {
         putchar('\n');
         json_view(member, indent + 2);

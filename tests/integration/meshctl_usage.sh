@@ -135,7 +135,7 @@ output() {
 # A process that answers on a socket as a meshed one does, one that hangs, one that is gone, one that talks rubbish.
 cat >answer.py <<'PY'
 import os, socket, sys, threading
-body = b'{"connections":[{"peer":"a\\u001bb","bytes":1}],"x":{}}'
+body = b'{"connections":[{"peer":"a\\u001bb","bytes":1}],"x":{},"allow":[]}'
 answers = {"ok": b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s' % (len(body), body),
            "short": b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}', "rubbish": b'SSH-2.0-x\r\n', "hang": None,
            "error": b'HTTP/1.1 409 Conflict\r\nContent-Length: 17\r\n\r\nmesh.ini:3: wrong'}
@@ -172,6 +172,8 @@ sockets() {
     gives connections 0 "$meshctl" connections
     has connections-pid out "process $spawned (python3)"
     has connections-table out '^PEER'
+    has empty-is-said out '^  x: none'
+    has empty-allow-is-everybody out '^  allow: any in the trust domain'
     has terminal-is-safe out 'a?b'
     empty stale-is-quiet err
     gives verbose 0 "$meshctl" connections --verbose

@@ -14,7 +14,7 @@ FIGURES = {
     ("connections meshed", "request"): ("a request of 64 bytes, both ends", "{:.1f} us", False),
     ("connections plain", "request"): ("… without the library", "{:.1f} us", False),
     ("connections meshed", "memory"): ("a connection's memory at the server", "{:,.0f} bytes", False),
-    ("processes", "first"): ("first connection of one process more", "{:,.0f} us", False),
+    ("processes", "first"): ("a process more, processor time of its first connection", "{:,.0f} us", False),
     ("processes", "memory"): ("private memory of one process", "{:,.0f} KiB", False),
     ("processes", "stats"): ("meshctl stats", "{:.0f} ms", True),
     ("processes", "identity"): ("meshctl identity, which asks each", "{:.0f} ms", True),
