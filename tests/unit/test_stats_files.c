@@ -179,10 +179,12 @@ static void be_a_user(void)
 
 static void no_accident_by_its_name(void)
 {
+    int fd;
     be_a_user();
     CHECK(stats_open(dir, ME) == 0);
     count_once(cache());
-    CHECK(open(file_path(), O_WRONLY | O_TRUNC) < 0 && errno == EACCES);
+    fd = open(file_path(), O_WRONLY | O_TRUNC);
+    CHECK(fd < 0 && errno == EACCES);
     CHECK(truncate(file_path(), 0) < 0 && errno == EACCES);
     count_once(cache());
     CHECK(look("cache", NULL)->opened == 2);
