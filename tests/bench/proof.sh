@@ -45,7 +45,7 @@ asked() {
     [ "$1" = redis ] && question='PING\r\nQUIT\r\n'
     shift 2
     # shellcheck disable=SC2059 # it is a format
-    { printf "$question" && sleep 0.3; } | timeout 5 openssl s_client -connect "127.0.0.1:$port" -tls1_3 \
+    printf "$question" | timeout 5 openssl s_client -ign_eof -connect "127.0.0.1:$port" -tls1_3 \
         -CAfile "$work/client/ca.pem" "$@" 2>&1
 }
 

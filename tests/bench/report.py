@@ -2,7 +2,6 @@
 report.py DIRECTORY readme TOP: the same figures into TOP/README.md and TOP/tests/bench/results.svg."""
 import json
 import os
-import re
 import shutil
 import sys
 
@@ -10,6 +9,7 @@ import plot
 import tables
 import targets
 from costs import Costs
+from document import put, save
 from results import LOADS, Results
 
 IN_README = "tests/bench/results.svg"
@@ -31,11 +31,6 @@ def as_json(results, costs):
             "loads": loads, "memory_kib": results.memory, "costs": costs.values, "targets": judged}
 
 
-def save(path, text):
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-
-
 def write(directory, results, costs):
     save(os.path.join(directory, "results.md"), markdown(directory, results, costs, "results.svg"))
     save(os.path.join(directory, "results.json"), json.dumps(as_json(results, costs), indent=1) + "\n")
@@ -44,14 +39,7 @@ def write(directory, results, costs):
 
 
 def readme(directory, results, costs, top):
-    path = os.path.join(top, "README.md")
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    figures = markdown(directory, results, costs, IN_README)
-    changed, count = re.subn(r"(?s)(<!-- bench:begin -->\n).*?(<!-- bench:end -->)", lambda m: m[1] + figures + m[2], text)
-    if count != 1:
-        sys.exit("README.md has not one place between <!-- bench:begin --> and <!-- bench:end -->")
-    save(path, changed)
+    put(top, "bench", markdown(directory, results, costs, IN_README))
     if results.runs:
         shutil.copy(os.path.join(directory, "results.svg"), os.path.join(top, IN_README))
 

@@ -67,16 +67,6 @@ static void tame(struct lock *lock)
         lock->word = (lock->word & 0x80000000) | NOBODY;
 }
 
-static void forget(struct conn *conn, void *unused)
-{
-    (void)unused;
-    pending_abandon(conn);
-    conn->shared = NULL;
-    conn->last = false;
-    atomic_store(&conn->closing, true);
-    conn_settle(conn);
-}
-
 /* A family with one connection, as somebody else has left it; the image that had it is gone. */
 static int leave_behind(struct input *in, int fd, uint8_t how)
 {

@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 
 #include "../unit/certs.h"
+#include "input.h"
 #include "tls/certificate.h"
 #include "tls/identity.h"
 #include "tls/pem_reader.h"
@@ -18,12 +19,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static struct workload *workload;
-
-static void must(bool held)
-{
-    if (!held)
-        __builtin_trap();
-}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {

@@ -14,6 +14,7 @@
 #include <openssl/ssl.h>
 
 #include "../unit/certs.h"
+#include "input.h"
 #include "tls/handshake.h"
 #include "tls/identity.h"
 #include "tls/sessions.h"
@@ -26,12 +27,6 @@ enum { SERVER = 1, RAW = 2, RESUMES = 4, ROUNDS = 12, MOST = 64 * 1024 };
 static struct identity *ours;
 static SSL_CTX *theirs;
 static struct workload *workload;
-
-static void must(bool held)
-{
-    if (!held)
-        __builtin_trap();
-}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {

@@ -8,16 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "input.h"
 #include "tls/aead_engine.h"
 #include "tls/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool held)
-{
-    if (!held)
-        __builtin_trap();
-}
 
 /* Opens into a buffer of the exact room, cut into elements of `step` bytes. */
 static int open_cut(struct aead *aead, struct keys *keys, const uint8_t *in, size_t total, size_t step,

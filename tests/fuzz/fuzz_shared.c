@@ -291,17 +291,6 @@ static void step(struct input *in)
     steps[input_u8(in) % (sizeof steps / sizeof steps[0])](in);
 }
 
-/* What the rubbish has kept from its end must not be met by the next input, which has another family. */
-static void forget(struct conn *conn, void *unused)
-{
-    (void)unused;
-    pending_abandon(conn);
-    conn->shared = NULL;
-    conn->last = false;
-    atomic_store(&conn->closing, true);
-    conn_settle(conn);
-}
-
 /* A new image comes into what the others have left. */
 static void join_anew(void)
 {

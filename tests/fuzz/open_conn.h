@@ -42,6 +42,17 @@ struct open_conn {
 static int listener = -1;
 static struct sockaddr_in listens = { .sin_family = AF_INET };
 
+/* For conn_each: what the rubbish has kept from its end must not be met by the next input, which has another family. */
+static inline void forget(struct conn *conn, void *unused)
+{
+    (void)unused;
+    pending_abandon(conn);
+    conn->shared = NULL;
+    conn->last = false;
+    atomic_store(&conn->closing, true);
+    conn_settle(conn);
+}
+
 /* What a process does when the library is loaded; the log is written, to nowhere. */
 static inline void open_conn_init(void)
 {

@@ -163,21 +163,26 @@ static void switched_off_at_either_end(void)
     CU_ASSERT_TRUE(is_full(m));
 }
 
-/* The lists of today: who may no longer come is asked for its certificate, and refused by it. */
+/* By `end`: it is asked for its certificate, and refused by it. */
+static void is_refused(struct meeting *m, const enum handshake_status *end)
+{
+    meet_again(m);
+    CU_ASSERT_EQUAL(*end, HANDSHAKE_FAILED);
+    CU_ASSERT_FALSE(m->server_resumed || m->client_resumed);
+}
+
+/* The lists of today: who may no longer come. */
 static void judged_anew_by_the_server(void)
 {
     struct meeting m = ordinary();
     forget();
     CU_ASSERT_TRUE(is_full(ordinary()));
     m.server.wanted = &only_api;
-    meet_again(&m);
-    CU_ASSERT_EQUAL(m.server_end, HANDSHAKE_FAILED);
-    CU_ASSERT_FALSE(m.server_resumed || m.client_resumed);
+    is_refused(&m, &m.server_end);
     CU_ASSERT_TRUE(is_full(ordinary())); /* the session is gone */
     m = ordinary();
     m.server.trust_domain = "other.local";
-    meet_again(&m);
-    CU_ASSERT_EQUAL(m.server_end, HANDSHAKE_FAILED);
+    is_refused(&m, &m.server_end);
 }
 
 static void judged_anew_by_the_client(void)
@@ -186,9 +191,7 @@ static void judged_anew_by_the_client(void)
     forget();
     CU_ASSERT_TRUE(is_full(ordinary()));
     m.client.wanted = &only_web;
-    meet_again(&m);
-    CU_ASSERT_EQUAL(m.client_end, HANDSHAKE_FAILED);
-    CU_ASSERT_FALSE(m.client_resumed || m.server_resumed);
+    is_refused(&m, &m.client_end);
 }
 
 /* Another certificate or another bundle, at either end: sessions of before are not found. */

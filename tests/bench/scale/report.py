@@ -1,10 +1,12 @@
 """report.py DIRECTORY write: scale.md and scale.svg there, from its scale.tsv and machine.txt.
 report.py DIRECTORY readme TOP: the table into TOP/README.md, the picture to TOP/tests/bench/scale/scale.svg."""
 import os
-import re
 import shutil
 import sys
 from xml.sax.saxutils import escape
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from document import put, save
 
 IN_README = "tests/bench/scale/scale.svg"
 # (what, figure): in words, how a number is written, whether it is of all of them (then linear is what one's share shows)
@@ -109,20 +111,8 @@ def draw(found):
             f'<rect width="1000" height="400" fill="#ffffff"/>\n{body}\n</svg>\n')
 
 
-def save(path, text):
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-
-
 def readme(directory, found, top):
-    path = os.path.join(top, "README.md")
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    figures = markdown(directory, found, IN_README)
-    changed, count = re.subn(r"(?s)(<!-- scale:begin -->\n).*?(<!-- scale:end -->)", lambda m: m[1] + figures + m[2], text)
-    if count != 1:
-        sys.exit("README.md has not one place between <!-- scale:begin --> and <!-- scale:end -->")
-    save(path, changed)
+    put(top, "scale", markdown(directory, found, IN_README))
     shutil.copy(os.path.join(directory, "scale.svg"), os.path.join(top, IN_README))
 
 
