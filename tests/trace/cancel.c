@@ -1,7 +1,6 @@
 /* Threads that are cancelled in each call that may wait. Afterwards locks and descriptors balance, and the connection goes on. */
 #include "trace.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -41,21 +40,10 @@ static void *suffer(void *argument)
     return NULL;
 }
 
-/* One that has a file for each descriptor: what the library keeps open for itself is there before as well as after. */
-static int open_descriptors(void)
-{
-    DIR *list = opendir("/proc/self/fd");
-    int n = 0;
-    while (list && readdir(list))
-        n++;
-    closedir(list);
-    return n;
-}
-
 static void cancel(struct victim *v)
 {
     void *result = NULL;
-    int before = open_descriptors();
+    int before = open_descriptors(0);
     if (pthread_create(&v->id, NULL, suffer, v))
         fail("pthread_create");
     while (atomic_load(&v->thread) == 0)
@@ -65,7 +53,7 @@ static void cancel(struct victim *v)
     pthread_cancel(v->id);
     atomic_store(&v->requested, true);
     pthread_join(v->id, &result);
-    say("cancelled %d, as many descriptors %d", result == PTHREAD_CANCELED, open_descriptors() == before);
+    say("cancelled %d, as many descriptors %d", result == PTHREAD_CANCELED, open_descriptors(0) == before);
 }
 
 /* close is a point of cancellation itself. */
@@ -251,9 +239,9 @@ static void *talk_for_ever(void *argument)
 /* A connection that was closed in its handshake may have one until that is through. */
 static bool come_down_to(int count)
 {
-    for (int ms = 0; open_descriptors() > count && ms < SOON; ms += 10)
+    for (int ms = 0; open_descriptors(0) > count && ms < SOON; ms += 10)
         poll(NULL, 0, 10);
-    return open_descriptors() == count;
+    return open_descriptors(0) == count;
 }
 
 /* Threads that connect and talk are cancelled wherever they happen to be. */
@@ -264,7 +252,7 @@ void script_cancel_anywhere(struct side *s)
         int before;
         server = s->address;
         exchange(s, connected(s));
-        before = open_descriptors();
+        before = open_descriptors(0);
         for (int i = 0; i < TIMES; i++) {
             struct victim v = { 0 };
             pthread_t thread;

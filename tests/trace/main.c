@@ -61,8 +61,7 @@ static void become_side(const struct options *o, bool client, int control, int o
     dup2(output, STDOUT_FILENO);
     dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
     dup2(60, CONTROL);
-    for (int fd = CONTROL + 1; fd < 64; fd++)
-        close(fd);
+    closefrom(CONTROL + 1);
     if (n <= 0)
         _exit(126);
     self[n] = 0;

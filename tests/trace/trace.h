@@ -65,6 +65,8 @@ void another(struct side *side);           /* another connection, from its first
 void finish(pid_t child);                  /* until it has ended, and how */
 void nonblocking(int fd, bool on);
 void asleep(int thread); /* until that thread of this process waits in the kernel */
+int open_descriptors(
+    int first); /* how many, from that number on: what the library has for itself is among them */
 int crowd(
     struct side *side); /* the listener has room for nobody else; the client's filler, -1 in the server */
 void disperse(struct side *side); /* both: everybody who waits is let go, and there is room again */
