@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/banned.h"
+#include "base/raw.h"
 
 /* A system call without libc: an allocator that is initialised while we bind may read or open a file. */
 static long raw_call(long number, long a, long b, long c, long d, long e, long f, long unused)
@@ -20,27 +21,7 @@ static long raw_call(long number, long a, long b, long c, long d, long e, long f
         errno = ENOSYS;
         return -1;
     }
-#if defined(__x86_64__)
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-#elif defined(__aarch64__)
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = f;
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
-    result = x0;
-#else
-#error "meshshim knows the system call convention of x86-64 and aarch64 only"
-#endif
+    result = raw_syscall(number, a, b, c, d, e, f);
     if (result < 0 && result > -4096) {
         errno = (int)-result;
         return -1;
@@ -58,13 +39,7 @@ static __thread int binding_here;
  */
 #define FIRST7(a, b, c, d, e, f, g, ...)                                                                     \
     (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f), (long)(g)
-#define RAW_ARGS(...) FIRST7(__VA_ARGS__ __VA_OPT__(, ) 0, 0, 0, 0, 0, 0, 0)
-/* A call without a system call of its own fails: -1, or no pointer, or nothing read. */
-/* clang-format off */
-#define FAILS_WITH_0(ret)                                                                                    \
-    _Generic((ret *)NULL, void **: 1, char **: 1, wchar_t **: 1, FILE **: 1, DIR **: 1,                      \
-             struct hostent **: 1, size_t *: 1, default: 0)
-/* clang-format on */
+#define RAW_ARGS(...)          FIRST7(__VA_ARGS__ __VA_OPT__(, ) 0, 0, 0, 0, 0, 0, 0)
 #define RAW(ret, number, args) (ret)((number) < 0 && FAILS_WITH_0(ret) ? 0 : raw_call(number, RAW_ARGS args))
 #define SYM(ret, name, params, args, number)                                                                 \
     static ret early_##name params                                                                           \

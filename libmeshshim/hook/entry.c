@@ -4,7 +4,51 @@
 #include <fcntl.h>
 
 #include "base/banned.h"
+#include "base/process.h"
+#include "base/quiet.h"
+#include "conn/pending/dial.h"
+#include "conn/pending/driver.h"
 #include "conn/pending/pending.h"
+#include "hook/start.h"
+#include "hook/stdio.h"
+
+bool entry_may_change(void)
+{
+    if (__builtin_expect(process_is_unseen_child(), 0))
+        start_after_fork(-1);
+    return !process_is_borrowed();
+}
+
+static void stop_listening(const struct conn *conn)
+{
+    if (conn_state(conn) == CONN_LISTENING && conn->port && atomic_load(&conn->fds) == 1)
+        dial_listening(conn->port, false);
+}
+
+void entry_lost(int fd)
+{
+    struct conn *conn = fdtable_get(fd);
+    struct quiet quiet;
+    if (!conn || !entry_may_change())
+        return;
+    quiet_begin(&quiet);
+    stop_listening(conn);
+    conn_lost_fd(conn, fd);
+    stdio_leave(fd); /* what is buffered goes where the number leads now, as libc's own buffer would */
+    quiet_end(&quiet);
+}
+
+struct conn *entry_leave(int fd)
+{
+    struct conn *conn = fdtable_get(fd);
+    if (!conn || !entry_may_change())
+        return NULL;
+    stdio_leave(fd);
+    stop_listening(conn);
+    if (__builtin_expect(conn_is_pending(conn), 0))
+        driver_keep(conn, fd);
+    return conn_leave(conn, fd) ? conn : NULL;
+}
 
 static int failed(struct conn *conn, bool *ended)
 {

@@ -19,37 +19,12 @@
 #include <unwind.h>
 
 #include "base/libc.h"
+#include "base/raw.h"
 #include "control.h"
 
 static struct fault_control *control;
 static uintptr_t library_start, library_end;
 static __thread int inside;
-
-/* Neither the library's hooks nor what is below. */
-static long raw(long number, long a, long b, long c, long d, long e, long f)
-{
-    long result;
-#if defined(__x86_64__)
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-#else
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = f;
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
-    result = x0;
-#endif
-    return result;
-}
 
 static int find_library(struct dl_phdr_info *info, size_t size, void *unused)
 {
@@ -75,14 +50,14 @@ __attribute__((constructor)) static void begin(void)
         return;
     inside++;
     dl_iterate_phdr(find_library, NULL);
-    fd = raw(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC, 0, 0, 0);
+    fd = raw_syscall(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC, 0, 0, 0);
     if (fd >= 0 && library_end) {
-        at = raw(SYS_mmap, 0, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        at = raw_syscall(SYS_mmap, 0, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (at > 0 || at < -4096)
             control = (struct fault_control *)at;
     }
     if (fd >= 0)
-        raw(SYS_close, fd, 0, 0, 0, 0, 0);
+        raw_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
     inside--;
 }
 
@@ -189,7 +164,7 @@ static int fault(enum fault_call call, const void *caller, long detail)
     if (!control || inside || (uintptr_t)caller < library_start || (uintptr_t)caller >= library_end)
         return 0;
     inside++;
-    site.thread = raw(SYS_gettid, 0, 0, 0, 0, 0, 0) != raw(SYS_getpid, 0, 0, 0, 0, 0, 0);
+    site.thread = raw_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0) != raw_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
     site.first = atomic_fetch_add(&control->count[site.thread][call], 1) + 1;
     if (!fails(&site, &error))
         error = 0;
@@ -211,12 +186,6 @@ static void *real(const char *name)
 
 #define HERE         __builtin_return_address(0)
 #define EXPORT(name) __asm__(#name) __attribute__((visibility("default")))
-/* Of what the table does not say: no pointer, nothing, or -1. */
-/* clang-format off */
-#define FAILS_WITH_0(ret)                                                                                    \
-    _Generic((ret *)NULL, void **: 1, char **: 1, wchar_t **: 1, FILE **: 1, DIR **: 1,                      \
-             struct hostent **: 1, size_t *: 1, default: 0)
-/* clang-format on */
 #define DETAIL_OF(name, first, second, ...)                                                                  \
     (CALL_##name == CALL_syscall                                  ? (long)(intptr_t)(first)                  \
      : CALL_##name == CALL_epoll_ctl || CALL_##name == CALL_fcntl ? (long)(intptr_t)(second)                 \
