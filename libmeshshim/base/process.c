@@ -15,8 +15,11 @@
 #include "base/banned.h"
 #include "base/libc.h"
 
+enum { ID_BITS = 22, MARK_BITS = 9 }; /* pid_max is at most 2^22 */
+
 static volatile int *marker;
 static pid_t self;
+static _Atomic pid_t marked_self; /* 0: not asked for yet */
 static bool locked_in;
 static unsigned namespace_mark;
 static bool namespace_known;
@@ -24,6 +27,7 @@ static bool namespace_known;
 void process_init(void)
 {
     self = getpid();
+    marked_self = 0;
     namespace_known = false;
     if (!marker) {
         void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -43,15 +47,16 @@ static unsigned guessed_mark(void)
 
 unsigned process_namespace(void)
 {
-    enum { BITS = 9 };
     int saved = errno;
+    unsigned mark;
     struct stat st;
     if (namespace_known)
         return namespace_mark;
     if (!locked_in && stat("/proc/self/ns/pid", &st) == 0)
-        namespace_mark = (unsigned)((uint64_t)st.st_ino * 0x9e3779b97f4a7c15u >> (64 - BITS));
+        mark = (unsigned)((uint64_t)st.st_ino * 0x9e3779b97f4a7c15u >> (64 - MARK_BITS));
     else
-        namespace_mark = guessed_mark() & ((1u << BITS) - 1);
+        mark = guessed_mark() & ((1u << MARK_BITS) - 1);
+    namespace_mark = mark ? mark : 1;
     namespace_known = true;
     errno = saved;
     return namespace_mark;
@@ -62,9 +67,23 @@ bool process_is_unseen_child(void)
     return marker && *marker == 0;
 }
 
+static pid_t marked(pid_t id)
+{
+    return (pid_t)(process_namespace() << ID_BITS) | id;
+}
+
 pid_t process_id(void)
 {
-    return process_is_unseen_child() ? getpid() : self;
+    if (process_is_unseen_child())
+        return marked(getpid());
+    if (marked_self == 0)
+        marked_self = marked(self);
+    return marked_self;
+}
+
+bool process_is_first_thread(void)
+{
+    return gettid() == (process_is_unseen_child() ? getpid() : self);
 }
 
 bool process_is_borrowed(void)
@@ -96,6 +115,10 @@ static bool is_zombie(pid_t id)
 
 bool process_is_gone(pid_t id)
 {
+    unsigned mark = (unsigned)id >> ID_BITS;
+    if (mark && mark != process_namespace())
+        return true;
+    id &= (1 << ID_BITS) - 1;
     return (kill(id, 0) != 0 && errno == ESRCH) || is_zombie(id);
 }
 

@@ -10,15 +10,22 @@
 
 /* Once, at start-up, and in every forked child. */
 void process_init(void);
-/* This process' id, without asking the kernel; in a vfork child its parent's, whose memory it works in. */
+/*
+ * This process' id below the mark of its pid namespace, so that no process of another one takes it for its own. Without asking the kernel; in a
+ * vfork child it is its parent's, whose memory it works in.
+ */
 pid_t process_id(void);
-/* A mark of its pid namespace, 9 bits, asked for at the first call. Where /proc cannot be read it is the parent's, or another one. */
+bool process_is_first_thread(void);
+/* A mark of its pid namespace, 9 bits, not 0, asked for at the first call. Where /proc cannot be read it is the parent's, or another one. */
 unsigned process_namespace(void);
 /* True in a copy of the process that process_init has not seen. One load. */
 bool process_is_unseen_child(void);
 /* True in a vfork child: hands off. Asks the kernel for the process id. */
 bool process_is_borrowed(void);
-/* No process or thread of this id runs any more; one that nobody has waited for yet counts as gone, too. */
+/*
+ * No process or thread of this id runs any more; one that nobody has waited for yet counts as gone, too. With a mark or without; one of another
+ * pid namespace cannot be seen, and counts as gone: a deadline holds although it might be at it.
+ */
 bool process_is_gone(pid_t id);
 
 /* The program has locked itself in (seccomp): files may no longer be opened. */

@@ -23,7 +23,7 @@ static void look(void)
     size_t size = 0;
     lowest = 1;
     highest = UINTPTR_MAX;
-    if (gettid() == process_id() || pthread_getattr_np(pthread_self(), &attributes) != 0)
+    if (process_is_first_thread() || pthread_getattr_np(pthread_self(), &attributes) != 0)
         return; /* the first thread's grows */
     if (pthread_attr_getstack(&attributes, &start, &size) == 0) {
         lowest = (uintptr_t)start;

@@ -111,7 +111,7 @@ struct shared {
     arena_ref next;                     /* in its bucket */
     _Atomic int established;            /* 0: no; 1: keys are valid */
     _Atomic int failed;                 /* the handshake's errno */
-    _Atomic pid_t shaker;               /* the process that drives the handshake */
+    _Atomic pid_t shaker;               /* process_id() of who drives the handshake */
     shared_bool inbound, tolerate_truncation;
     _Atomic shared_bool
         gone; /* of the kernel's records: an error has ended the connection, and the program has been told */
