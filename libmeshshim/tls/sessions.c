@@ -99,23 +99,19 @@ static uint8_t *ticket_of(struct table *t, const struct entry *entry)
     return foreign ? t->ticket[entry - t->foreign] : NULL;
 }
 
-/* The tickets lie behind the entries. */
-static bool is_there(struct table *t, struct set set_)
+static bool is_there(const struct table *t)
 {
-    const struct entry *last = set_.entry + set_.count - 1;
-    const uint8_t *ticket = ticket_of(t, last);
-    return sessions_is_there(ticket ? (const char *)ticket + SESSION_TICKET - 1
-                                    : (const char *)(last + 1) - 1);
+    return sessions_is_there((const char *)(t + 1) - 1);
 }
 
 /*
- * The table, if what is about to be touched of it is there: somebody may have cut the file short. Then one of this process alone takes its place;
- * the old one stays mapped, for other threads may be at it.
+ * The table, if it is there: somebody may have cut the file short. Then one of this process alone takes its place; the old one stays mapped,
+ * for other threads may be at it.
  */
-static struct table *table_for(const struct session_place *place)
+static struct table *table_now(void)
 {
     struct table *t = atomic_load_explicit(&table, memory_order_acquire), *own;
-    if (!t || is_there(t, set_of(t, place)))
+    if (!t || is_there(t))
         return t;
     own = sessions_private_map(sizeof *own);
     if (atomic_compare_exchange_strong(&table, &t, own))
@@ -232,7 +228,7 @@ static struct entry *place_in(struct set set_)
 static void put_session(const struct session_place *place, const struct session *session, struct iov *ticket,
                         int64_t now)
 {
-    struct table *t = table_for(place);
+    struct table *t = table_now();
     struct entry *entry;
     if (!t || session->until <= now)
         return;
@@ -301,13 +297,14 @@ static bool has_sound_ticket(const struct session *session, int64_t now)
 static bool take_session(const struct session_place *place, struct session *session, uint8_t *ticket,
                          int64_t now)
 {
-    struct table *t = table_for(place);
+    struct table *t = table_now();
     struct entry *entry;
     uint64_t seen;
     if (!t)
         return false;
     sweep(set_of(t, place), now);
-    while ((entry = oldest_at(set_of(t, place), place, &seen))) {
+    /* Others may be quicker, or write rubbish as fast as it is cleared: so often, and no more. */
+    for (int i = 0; i < CLIENT_WAYS && (entry = oldest_at(set_of(t, place), place, &seen)); i++) {
         bool sound;
         if (!claim(entry, seen))
             continue;
@@ -347,7 +344,7 @@ unsigned sessions_count(enum session_side side, int64_t now)
     struct table *t = atomic_load_explicit(&table, memory_order_acquire);
     struct set all = t ? side_of(t, side) : (struct set){ NULL, 0 };
     unsigned count = 0;
-    if (!t || !is_there(t, all))
+    if (!t || !is_there(t))
         return 0;
     for (unsigned i = 0; i < all.count; i++)
         count += (state_of(&all.entry[i]) & STATES) == FULL && !is_over(&all.entry[i], now);

@@ -73,7 +73,7 @@ static int open_file(const char *runtime_dir, const char *owner, unsigned layout
     fd = mapped_file_open(path, O_CREAT);
     if (fd >= 0 && fstat(fd, &st) == 0 && ours_alone(&st)) {
         mapped_file_guard(fd, &st);
-        if (has_room(fd, size))
+        if (st.st_size == (off_t)size || has_room(fd, size)) /* it has its size when all of it has memory */
             return fd;
     }
     if (fd >= 0)

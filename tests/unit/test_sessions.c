@@ -296,13 +296,14 @@ static int mappings_of(const char *path)
     return count;
 }
 
-/* They meet at the file's lock, which is ours for a moment. */
+/* They meet at the lock of a file that is to be made, which is ours for a moment. */
 static void opened_at_once(void)
 {
     enum { OPENERS = 8, ENOUGH_MS = 30 };
     struct table *before = atomic_exchange(&table, NULL);
     pthread_t threads[OPENERS];
     char path[256];
+    void *whole;
     int fd, mapped;
     if (!is_memory(memory_dir))
         return;
@@ -314,6 +315,11 @@ static void opened_at_once(void)
     atomic_store(&table, NULL);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     CU_ASSERT_EQUAL_FATAL(flock(fd, LOCK_EX), 0);
+    whole = sessions_file_map(memory_dir, "spiffe://a", LAYOUT,
+                              sizeof *before); /* for one that is ready nobody waits */
+    CU_ASSERT_PTR_NOT_NULL(whole);
+    sessions_unmap(whole, sizeof *before);
+    CU_ASSERT_EQUAL_FATAL(chmod(path, 0600) || truncate(path, 0), 0);
     for (int i = 0; i < OPENERS; i++)
         CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, open_it, NULL), 0);
     usleep(ENOUGH_MS * 1000);
