@@ -35,9 +35,9 @@ SSL_LIBS := -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic
 # Functions of OpenSSL that its handshake finds ours in place of: see __wrap_ in libmeshshim/tls.
 SSL_WRAPS := d2i_X509 ssl_log_secret EVP_KDF_fetch EVP_KDF_free EVP_KDF_CTX_new EVP_KDF_CTX_free EVP_KDF_derive EVP_Q_mac \
              EVP_KEYMGMT_names_do_all ossl_default_provider_init ossl_base_provider_init openssl_add_all_ciphers_int \
-             openssl_add_all_digests_int
-# (The default provider nobody asks for by its own name then.)
-SSL_LIBS += $(SSL_WRAPS:%=-Wl,--wrap=%) -Wl,-u,ossl_default_provider_init
+             openssl_add_all_digests_int ossl_err_load_crypto_strings
+# (Two that nobody asks for by their own names then.)
+SSL_LIBS += $(SSL_WRAPS:%=-Wl,--wrap=%) -Wl,-u,ossl_default_provider_init -Wl,-u,ossl_err_load_crypto_strings
 # Nobody else's, and so free to get its memory where we like.
 CPPFLAGS += -DMESHSHIM_OWN_OPENSSL
 else

@@ -191,8 +191,10 @@ int identity_attach(SSL *ssl, struct peer_check *check)
 void identity_openssl_error(char *text, size_t room)
 {
     unsigned long error = ERR_peek_error();
-    const char *reason = error ? ERR_reason_error_string(error) : "";
+    const char *reason;
 
+    openssl_need_words();
+    reason = error ? ERR_reason_error_string(error) : "";
     if (reason)
         snprintf(text, room, "%s", reason);
     else

@@ -147,6 +147,30 @@ void openssl_secretly(bool begins)
 
 #ifdef MESHSHIM_OWN_OPENSSL
 /*
+ * The words for errors are two thousand pieces of heap, which few processes ever need. In place of the function that OpenSSL calls for them at its
+ * first error (Makefile: --wrap).
+ */
+int __real_ossl_err_load_crypto_strings(void) __attribute__((weak));
+int __wrap_ossl_err_load_crypto_strings(void);
+
+int __wrap_ossl_err_load_crypto_strings(void)
+{
+    return 1;
+}
+
+static bool load_words(void)
+{
+    return (!__real_ossl_err_load_crypto_strings || __real_ossl_err_load_crypto_strings() == 1) &&
+           OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_LOAD_SSL_STRINGS, NULL) == 1;
+}
+
+void openssl_need_words(void)
+{
+    static struct once loaded;
+    (void)once_ready(&loaded, load_words);
+}
+
+/*
  * By name are wanted the digests of signatures, and the ciphers that a PEM file may say its key is encrypted with (which is then complained
  * of). All of OpenSSL's, with their other names, are half a millisecond.
  */
@@ -164,6 +188,10 @@ static void name_few(void)
         EVP_add_cipher(ciphers[i]);
 }
 #else
+void openssl_need_words(void)
+{
+}
+
 static void name_few(void)
 {
 }

@@ -9,7 +9,7 @@
 connects=$top/tests/integration/connects.py
 
 good=$(free_port)
-spawn good mesh server "$python" "$connects" serve "$good" good
+MESHSHIM_LOG_FILE=$work/good.mesh spawn good mesh server "$python" "$connects" serve "$good" good
 wait_port "$good"
 
 # bad NAME KEY FILE: a client's and a server's configuration with that file.
@@ -116,6 +116,21 @@ spawn strict mesh strict "$python" "$connects" serve "$strict" strict
 wait_port "$strict"
 try "identity/refused: who is not on the list reads EACCES" refused_by_list read-first
 try "identity/refused: who is not on the list writes after the refusal has come: EACCES" refused_by_list answered-first
+
+# Its own words for errors OpenSSL learns when they are first needed: those of libssl, and of libcrypto.
+in_words() { # SENTENCE COMMAND…: what the server says of such a client
+    local sentence=$1
+    shift
+    : >"$work/good.mesh"
+    limit 20 "$@" </dev/null >"$work/saw" 2>&1
+    wait_until 5 grep -q 'its TLS is not acceptable: ' "$work/good.mesh"
+    cat "$work/saw" "$work/good.mesh"
+    grep -q "its TLS is not acceptable: $sentence$" "$work/good.mesh"
+}
+try "identity/words: a peer has no group in common" in_words 'no suitable key share' \
+    openssl s_client -connect "127.0.0.1:$good" -cert "$ca/client.pem" -key "$ca/client.key" -groups P-521
+try "identity/words: a peer's certificate is garbage" in_words '[a-z ]*' \
+    "$B/tests/peers/badpeer" --role client --port "$good" --ca "$ca" --case certificate_garbage
 
 still_good() {
     limit 20 mesh client "$python" "$connects" dial blocking 127.0.0.1 "$good" >"$work/saw" 2>&1
