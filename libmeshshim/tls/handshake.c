@@ -264,21 +264,26 @@ bool handshake_resumed(const struct handshake *h)
 
 /* ---- failures, as a reason, an errno and a clause ---- */
 
-bool handshake_alert_refuses_us(uint8_t alert)
+const char *handshake_alert_advice(uint8_t alert)
 {
-    switch (alert) {
-    case SSL_AD_BAD_CERTIFICATE:
-    case SSL_AD_UNSUPPORTED_CERTIFICATE:
-    case SSL_AD_CERTIFICATE_REVOKED:
-    case SSL_AD_CERTIFICATE_EXPIRED:
-    case SSL_AD_CERTIFICATE_UNKNOWN:
-    case SSL_AD_UNKNOWN_CA:
-    case SSL_AD_ACCESS_DENIED:
-    case SSL_AD_CERTIFICATE_REQUIRED:
-        return true;
-    default:
-        return false;
-    }
+    static const struct {
+        uint8_t alert;
+        const char *advice;
+    } refusals[] = {
+        { SSL_AD_UNKNOWN_CA, "its trust bundle lacks our root" },
+        { SSL_AD_CERTIFICATE_EXPIRED, "renew it, or see both clocks" },
+        { SSL_AD_CERTIFICATE_REVOKED, "ask for another" },
+        { SSL_AD_CERTIFICATE_UNKNOWN,
+          "see whom it wants (allow, identity), and its log" }, /* a meshed peer's word for it */
+        { SSL_AD_ACCESS_DENIED, "see whom it wants (allow, identity), and its log" },
+        { SSL_AD_BAD_CERTIFICATE, "see its log" },
+        { SSL_AD_UNSUPPORTED_CERTIFICATE, "see its log" },
+        { SSL_AD_CERTIFICATE_REQUIRED, "see its log" },
+    };
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+        if (refusals[i].alert == alert)
+            return refusals[i].advice;
+    return NULL;
 }
 
 static void set_fault(struct handshake *h, enum stats_failure reason, int error, const char *format, ...)
@@ -341,11 +346,13 @@ static void blame_protocol(struct handshake *h, unsigned long code)
     char words[160], first[FIRST_BYTES + 1];
     if (reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256) {
         uint8_t alert = (uint8_t)(reason - SSL_AD_REASON_OFFSET);
-        bool us = handshake_alert_refuses_us(alert);
-        set_fault(h, us ? FAILURE_IDENTITY : FAILURE_PROTOCOL, us ? EACCES : ECONNRESET,
-                  us ? "it does not accept our certificate (alert %s)"
-                     : "it refused the handshake (alert %s)",
-                  record_alert_name(alert));
+        const char *advice = handshake_alert_advice(alert);
+        if (advice)
+            set_fault(h, FAILURE_IDENTITY, EACCES, "it does not accept our certificate (alert %s): %s",
+                      record_alert_name(alert), advice);
+        else
+            set_fault(h, FAILURE_PROTOCOL, ECONNRESET, "it refused the handshake (alert %s)",
+                      record_alert_name(alert));
         return;
     }
     if (!began_as_tls(h)) {

@@ -56,7 +56,7 @@ void handshake_expect_tickets(struct handshake *handshake, struct tickets *ticke
 /* It did without certificates: an earlier one had shown them. */
 bool handshake_resumed(const struct handshake *handshake);
 
-/* An alert about the certificate that we presented: the peer does not accept us. */
-bool handshake_alert_refuses_us(uint8_t alert);
+/* What to look at after an alert by which the peer does not accept our certificate; NULL: it is about something else. */
+const char *handshake_alert_advice(uint8_t alert);
 
 #endif

@@ -109,7 +109,9 @@ certified() {
 
 refused() { # CERTIFICATE NAME REASON PEER
     certified "$1" "$2"
-    ! limit 20 mesh "$1" curl -sS --max-time 10 "http://127.0.0.1:$port/4k" && wait_until 5 has inbound "inbound:$port" "$4" server "connections.failed.$3=1"
+    ! limit 20 mesh "$1" curl -sS --max-time 10 "http://127.0.0.1:$port/4k" &&
+        grep -q 'does not accept our certificate (alert certificate_unknown): see whom it wants (allow, identity)' "$work/mesh.log" &&
+        wait_until 5 has inbound "inbound:$port" "$4" server "connections.failed.$3=1"
 }
 
 # The same reason is told in the words of whom it concerns. The client has finished when it is refused, and counts the connection.
@@ -128,6 +130,7 @@ foreigner() {
     sed "s,^certificate .*,certificate = $work/foreigner/cert.pem,; s,^private_key .*,private_key = $work/foreigner/key.pem,
         s,^trust_bundle .*,trust_bundle = $work/foreigner/ca.pem," "$work/client.ini" >"$work/foreigner.ini"
     ! limit 20 mesh foreigner curl -sS --max-time 10 "http://127.0.0.1:$port/4k" &&
+        grep -q 'does not accept our certificate (alert unknown_ca): its trust bundle lacks our root' "$work/mesh.log" &&
         wait_until 5 has inbound "inbound:$port" "" server connections.failed.certificate=1
 }
 

@@ -63,6 +63,7 @@ static void end_in_kernel(int fd)
 
 int reading_alert(struct reading *r, const uint8_t *body, size_t length)
 {
+    const char *advice;
     if (length != 2)
         return reading_fail_protocol(r, ALERT_DECODE_ERROR);
     if (body[1] == ALERT_CLOSE_NOTIFY) {
@@ -72,11 +73,10 @@ int reading_alert(struct reading *r, const uint8_t *body, size_t length)
     }
     if (body[1] == 90) /* user_canceled announces a close_notify */
         return 0;
-    if (handshake_alert_refuses_us(body[1])) {
-        log_error(
-            "%.255s does not accept our certificate (alert %s): check its allow list, its trust bundle and "
-            "our certificate's dates",
-            conn_peer(r->conn), record_alert_name(body[1]));
+    advice = handshake_alert_advice(body[1]);
+    if (advice) {
+        log_error("%.255s does not accept our certificate (alert %s): %s", conn_peer(r->conn),
+                  record_alert_name(body[1]), advice);
         atomic_fetch_add_explicit(&r->conn->counters->failed[FAILURE_IDENTITY], 1, memory_order_relaxed);
         return reading_fail(r, EACCES, -1);
     }
