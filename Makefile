@@ -35,7 +35,8 @@ SSL_LIBS := -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic
 # Functions of OpenSSL that its handshake finds ours in place of: see __wrap_ in libmeshshim/tls.
 SSL_WRAPS := d2i_X509 ssl_log_secret EVP_KDF_fetch EVP_KDF_free EVP_KDF_CTX_new EVP_KDF_CTX_free EVP_KDF_derive EVP_Q_mac \
              EVP_KEYMGMT_names_do_all ossl_default_provider_init ossl_base_provider_init openssl_add_all_ciphers_int \
-             openssl_add_all_digests_int ossl_err_load_crypto_strings
+             openssl_add_all_digests_int ossl_err_load_crypto_strings \
+             tls_construct_ctos_psk_kex_modes tls_construct_ctos_key_share tls_parse_stoc_key_share
 # (Two that nobody asks for by their own names then.)
 SSL_LIBS += $(SSL_WRAPS:%=-Wl,--wrap=%) -Wl,-u,ossl_default_provider_init -Wl,-u,ossl_err_load_crypto_strings
 # Nobody else's, and so free to get its memory where we like.

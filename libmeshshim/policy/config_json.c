@@ -84,6 +84,15 @@ static void put_flag(struct json *json, const char *key, bool flag)
     buf_puts(json->out, flag ? "true" : "false");
 }
 
+/* yes and no are what they were before there was a third. */
+static void put_resumption(struct json *json, enum session_resumption resumption)
+{
+    if (resumption == RESUMPTION_WITHOUT_FORWARD_SECRECY)
+        put_text(json, "session_resumption", "without_forward_secrecy");
+    else
+        put_flag(json, "session_resumption", resumption == RESUMPTION_YES);
+}
+
 /* 0 stands for any port. */
 static void put_port(struct json *json, uint16_t port)
 {
@@ -134,7 +143,7 @@ static void put_inbound(struct json *json, const struct inbound_policy *policy)
     put_identities(&keys, "allow", &policy->allow);
     put_number(&keys, "handshake_timeout_ms", policy->handshake_timeout_ms);
     put_number(&keys, "handshake_grace_ms", policy->handshake_grace_ms);
-    put_flag(&keys, "session_resumption", policy->session_resumption);
+    put_resumption(&keys, policy->session_resumption);
     put_flag(&keys, "tolerate_truncation", policy->tolerate_truncation);
     buf_puts(json->out, "}");
 }
@@ -171,7 +180,7 @@ static void put_service(struct json *json, const struct service_record *record)
     put_number(&keys, "connect_retries", service->connect_retries);
     put_number(&keys, "handshake_timeout_ms", service->handshake_timeout_ms);
     put_number(&keys, "handshake_grace_ms", service->handshake_grace_ms);
-    put_flag(&keys, "session_resumption", service->session_resumption);
+    put_resumption(&keys, service->session_resumption);
     put_flag(&keys, "tolerate_truncation", service->tolerate_truncation);
     buf_puts(json->out, "}");
 }

@@ -157,11 +157,11 @@ size_t snapshot_inbound_count(const struct snapshot *snapshot)
 
 bool snapshot_resumes(const struct snapshot *snapshot)
 {
-    bool any = snapshot->inbound.session_resumption;
+    bool any = snapshot->inbound.session_resumption != RESUMPTION_NO;
     for (size_t i = 0; i < snapshot->port_count; i++)
-        any |= snapshot->ports[i].session_resumption;
+        any |= snapshot->ports[i].session_resumption != RESUMPTION_NO;
     for (size_t i = 0; i < snapshot_service_count(snapshot); i++)
-        any |= snapshot_service(snapshot, i)->session_resumption;
+        any |= snapshot_service(snapshot, i)->session_resumption != RESUMPTION_NO;
     return any;
 }
 

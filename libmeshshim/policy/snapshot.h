@@ -20,6 +20,7 @@ enum protocol { PROTOCOL_TCP, PROTOCOL_HTTP };
 enum load_balancer { LB_LEAST_REQUEST, LB_ROUND_ROBIN, LB_RANDOM, LB_PEAK_EWMA, LB_RING_HASH };
 
 /* What meshctl run does with a program that the library cannot be preloaded into. */
+enum session_resumption { RESUMPTION_NO, RESUMPTION_YES, RESUMPTION_WITHOUT_FORWARD_SECRECY };
 enum unmeshable_policy { UNMESHABLE_REFUSE, UNMESHABLE_WARN };
 
 /* Who seals and opens the records. auto: the kernel, where it offers that and can change keys. */
@@ -58,7 +59,7 @@ struct inbound_policy {
     struct identity_list allow;
     int64_t handshake_timeout_ms;
     int64_t handshake_grace_ms;
-    bool session_resumption;
+    enum session_resumption session_resumption;
     bool tolerate_truncation;
 };
 
@@ -84,7 +85,7 @@ struct service {
     unsigned connect_retries;
     int64_t handshake_timeout_ms;
     int64_t handshake_grace_ms;
-    bool session_resumption;
+    enum session_resumption session_resumption;
     bool tolerate_truncation;
     _Atomic uint32_t next_endpoint; /* round robin's position */
 };

@@ -188,6 +188,21 @@ void value_unmeshable(const struct value *value, void *field)
         *(enum unmeshable_policy *)field = (enum unmeshable_policy)policy;
 }
 
+void value_resumption(const struct value *value, void *field)
+{
+    static const struct choice words[] = { { "yes", RESUMPTION_YES },
+                                           { "true", RESUMPTION_YES },
+                                           { "on", RESUMPTION_YES },
+                                           { "no", RESUMPTION_NO },
+                                           { "false", RESUMPTION_NO },
+                                           { "off", RESUMPTION_NO },
+                                           { "without_forward_secrecy", RESUMPTION_WITHOUT_FORWARD_SECRECY },
+                                           { NULL, 0 } };
+    int resumption;
+    if (choose(value, words, "yes, no or without_forward_secrecy", &resumption))
+        *(enum session_resumption *)field = (enum session_resumption)resumption;
+}
+
 void value_record_layer(const struct value *value, void *field)
 {
     static const struct choice layers[] = { { "auto", RECORD_LAYER_AUTO },

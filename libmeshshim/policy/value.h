@@ -33,6 +33,7 @@ value_parser value_path;         /* char *, made absolute by the file's director
 value_parser value_pem;          /* struct pem_file: its path */
 value_parser value_mtls_inbound, value_mtls_service;
 value_parser value_unmeshable;
+value_parser value_resumption;
 value_parser value_record_layer;
 value_parser value_protocol;
 value_parser value_balancer;

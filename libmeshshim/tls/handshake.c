@@ -208,8 +208,9 @@ static bool prepare(struct handshake *h, const struct handshake_terms *terms)
         SSL_set_connect_state(h->ssl);
     if (terms->server_name)
         SSL_set_tlsext_host_name(h->ssl, terms->server_name);
-    if (terms->resumes && !resumption_begin(&h->resumption, h->ssl, h->identity, &h->check,
-                                            terms->is_server ? NULL : terms->destination))
+    if (terms->resumes &&
+        !resumption_begin(&h->resumption, h->ssl, h->identity, &h->check,
+                          terms->is_server ? NULL : terms->destination, terms->without_forward_secrecy))
         return false;
     return SSL_set_ex_data(h->ssl, app_slot, h) && identity_attach(h->ssl, &h->check);
 }
@@ -260,6 +261,14 @@ const char *handshake_peer_id(const struct handshake *h)
 bool handshake_resumed(const struct handshake *h)
 {
     return h->resumed;
+}
+
+bool handshake_is_forward_secret(const struct handshake *h)
+{
+    EVP_PKEY *theirs = NULL;
+    bool is = SSL_get_peer_tmp_key(h->ssl, &theirs) == 1;
+    EVP_PKEY_free(theirs);
+    return is;
 }
 
 /* ---- failures, as a reason, an errno and a clause ---- */

@@ -26,6 +26,7 @@ struct handshake_terms {
     const char *destination;            /* client: the address, by which such a one is remembered */
     const char *trust_domain;           /* borrowed until handshake_free */
     const struct identity_list *wanted; /* likewise; NULL: any of the trust domain */
+    bool without_forward_secrecy; /* and be resumed without a new key exchange, if the peer does so too */
 };
 
 /* Why a handshake failed. */
@@ -55,6 +56,8 @@ void handshake_expect_tickets(struct handshake *handshake, struct tickets *ticke
 
 /* It did without certificates: an earlier one had shown them. */
 bool handshake_resumed(const struct handshake *handshake);
+/* There was a key exchange in it. */
+bool handshake_is_forward_secret(const struct handshake *handshake);
 
 /* What to look at after an alert by which the peer does not accept our certificate; NULL: it is about something else. */
 const char *handshake_alert_advice(uint8_t alert);

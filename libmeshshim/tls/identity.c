@@ -18,7 +18,6 @@ static const unsigned char alpn_offer[] = "\x08meshshim\x08http/1.1";
 static const unsigned char alpn_ours[] = "\x08meshshim";
 
 #define CIPHERSUITES "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
-#define GROUPS       "X25519:P-256:P-384"
 
 struct identity {
     _Atomic unsigned references;
@@ -60,7 +59,7 @@ static bool set_protocol(SSL_CTX *context)
            SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
            SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
            SSL_CTX_set_num_tickets(context, 0) == 1 && SSL_CTX_set_ciphersuites(context, CIPHERSUITES) == 1 &&
-           SSL_CTX_set1_groups_list(context, GROUPS) == 1 &&
+           SSL_CTX_set1_groups_list(context, IDENTITY_GROUPS) == 1 &&
            SSL_CTX_set_alpn_protos(context, alpn_offer, sizeof alpn_offer - 1) == 0; /* 0 is its success */
 }
 

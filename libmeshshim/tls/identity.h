@@ -30,6 +30,8 @@ void identity_unref(struct identity *identity);
 SSL_CTX *identity_client_context(struct identity *identity);
 SSL_CTX *identity_server_context(struct identity *identity);
 
+/* The groups of a key exchange, the best first. */
+#define IDENTITY_GROUPS "X25519:P-256:P-384"
 /* Sessions are made and resumed in this context (SSL_set_session_id_context); a word to that effect for OpenSSL. */
 #define IDENTITY_CONTEXT "meshshim"
 enum { IDENTITY_MARK = 32 };

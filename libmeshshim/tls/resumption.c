@@ -11,6 +11,7 @@
 #include "base/banned.h"
 #include "tls/hkdf.h"
 #include "tls/peer.h"
+#include "tls/psk_only.h"
 #include "tls/suite.h"
 #include "tls/ticket_session.h"
 
@@ -146,6 +147,7 @@ static void keep(const struct resumption *r, SSL *ssl, const uint8_t *exporter, 
     if (!speaks_ours(ssl) || !suite_of(ssl, &suite))
         return;
     made.suite = (uint8_t)suite;
+    made.exchanges = resumed ? r->session.exchanges : r->psk_only;
     if (derive(r, exporter, &made)) {
         place = place_of(r, r->is_server ? made.handle : r->place);
         sessions_put(&place, &made, now);
@@ -212,7 +214,7 @@ static void set_destination(struct resumption *r, SSL *ssl, const char *destinat
 }
 
 bool resumption_begin(struct resumption *r, SSL *ssl, struct identity *identity, struct peer_check *check,
-                      const char *destination)
+                      const char *destination, bool psk_only)
 {
     pthread_once(&once, start);
     *r = (struct resumption){
@@ -226,7 +228,11 @@ bool resumption_begin(struct resumption *r, SSL *ssl, struct identity *identity,
         set_destination(r, ssl, destination);
         SSL_set_psk_use_session_callback(ssl, offer);
     }
-    return true;
+    /* A server that did not want it yet is asked again when its certificate was shown again. */
+    r->psk_only = psk_only && r->has && !r->session.ticket_length && !r->session.exchanges;
+    if (r->psk_only || (psk_only && r->is_server))
+        SSL_set_options(ssl, SSL_OP_ALLOW_NO_DHE_KEX);
+    return !r->psk_only || psk_only_begin(ssl);
 }
 
 bool resumption_settle(struct resumption *r, SSL *ssl, const uint8_t *exporter)

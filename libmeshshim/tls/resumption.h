@@ -2,7 +2,7 @@
  * Resuming: a handshake without certificates, by a secret that both ends took from an earlier one.
  *
  * Both derive it by the exporter (RFC 8446 §7.5) when that handshake is through, so no ticket is ever sent: nothing is left unread in
- * a socket that closes. It is used once, as an external PSK with a new (EC)DHE (psk_dhe_ke), and never for early data. Each use is judged
+ * a socket that closes. It is used once, as an external PSK with a new (EC)DHE (psk_dhe_ke; psk_only.h is the exception), and never for early data. Each use is judged
  * anew by the lists and the trust domain of today; another certificate or bundle of ours finds no session at all.
  *
  * A server of another kind gives tickets (tickets.h); the same holds for those.
@@ -23,14 +23,18 @@ struct resumption {
     bool is_server, enabled;
     bool has;                   /* the session that is offered, or that a client has shown */
     bool asked;                 /* a client has shown one */
+    bool psk_only;              /* a client offers no key exchange: see psk_only.h */
     uint8_t place[SESSION_KEY]; /* a client's: where it leads */
     uint8_t named[SESSION_KEY]; /* and by which name, for foreign tickets: one address may be many servers */
     struct session session;
 };
 
-/* Before the handshake. `destination`: of a client, where it leads ("10.0.0.1:80"); NULL: a server. False: out of memory. */
+/*
+ * Before the handshake. `destination`: of a client, where it leads ("10.0.0.1:80"); NULL: a server. `psk_only`: without (EC)DHE (psk_ke), if the
+ * peer does so too. False: out of memory.
+ */
 bool resumption_begin(struct resumption *resumption, SSL *ssl, struct identity *identity,
-                      struct peer_check *check, const char *destination);
+                      struct peer_check *check, const char *destination, bool psk_only);
 /*
  * The handshake is through; `exporter`: its exporter's secret, NULL: not known. True: it was resumed, and the check says who it is. Either way both ends keep what they need for the
  * next one. False and nothing in the check: it was not, and the certificate's judgement counts.

@@ -30,8 +30,9 @@ struct session_place {
 struct session {
     uint8_t handle[SESSION_KEY];
     uint8_t secret[KEYS_SECRET];
-    uint8_t suite;        /* enum aead_suite: of the handshake that it is from */
-    int64_t until;        /* seconds since the epoch: not used from then on */
+    uint8_t suite;     /* enum aead_suite: of the handshake that it is from */
+    uint8_t exchanges; /* a client's: not 0: its server was asked to do without a key exchange, and did not */
+    int64_t until;     /* seconds since the epoch: not used from then on */
     int64_t proven_until; /* when the peer's certificates end, which were shown in the first handshake */
     /* Of a ticket (RFC 8446 §4.6.1), which takes the handle's place; else 0. */
     uint16_t ticket_length;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Handshakes that resume an earlier one, between real programs: when they do, and all that ends it. Both ends' counters say so.
 # timeout: 150
-# packages: curl
+# packages: curl openssl
 # shellcheck disable=SC2154 # common.bash assigns python
 # What processes share to resume lies in memory alone.
 [ "$(stat -f -c %T /dev/shm)" = tmpfs ] && TMPDIR=/dev/shm
@@ -191,6 +191,50 @@ switched_off() { # WHERE
     return "$status"
 }
 
+# opt WHERE…: session_resumption = without_forward_secrecy there.
+opt() {
+    local where
+    for where; do
+        sed -i "s/^host.*/&\nsession_resumption = without_forward_secrecy/; s/^allow.*/&\nsession_resumption = without_forward_secrecy/" "$work/$where.ini"
+    done
+}
+
+# exchanged COUNT: both ends' logs tell of so many handshakes without a key exchange.
+exchanged() {
+    [ "$(grep -c "an earlier handshake, without forward secrecy" "$work/mesh.log")" -eq "$1" ] ||
+        { grep "proved to be" "$work/mesh.log" && return 1; }
+}
+
+# Both ends must want it; where the server does not, it is asked once, and shows its certificate again.
+without_forward_secrecy() { # RESUMED WITHOUT WHERE…
+    local count=$1 without=$2 status
+    opt "${@:3}"
+    MESHSHIM_LOG=debug fresh serve
+    MESHSHIM_LOG=debug dial 5 && both "$count" && exchanged "$without"
+    status=$?
+    ini client && ini server
+    return "$status"
+}
+
+# What the client has to resume by was agreed with somebody who is gone: the hello without a key share gets its second try.
+another_kind_of_server() { # GROUP
+    local status
+    opt client server
+    fresh serve
+    dial 2 && both 1 || return 1
+    stop "$server"
+    spawn another openssl s_server -accept "127.0.0.1:$port" -cert "$work/server/cert.pem" -key "$work/server/key.pem" \
+        -CAfile "$work/server/ca.pem" -Verify 3 -verify_return_error -tls1_3 -www -groups "$1"
+    server=$spawned
+    wait_port "$port"
+    : >"$work/mesh.log"
+    MESHSHIM_LOG=debug limit 20 mesh client curl -sS --max-time 10 "http://127.0.0.1:$port/" >"$work/got" &&
+        grep -q "^New, TLSv1.3" "$work/got" && ! grep -q "trying again" "$work/mesh.log"
+    status=$?
+    ini client && ini server
+    return "$status"
+}
+
 # Without the key in either file there is nothing to open.
 nothing_kept() {
     sed -i 's/^allow.*/&\nsession_resumption = no/; s/^host.*/&\nsession_resumption = no/' "$work/client.ini" "$work/server.ini"
@@ -230,6 +274,12 @@ try "resumption/root added" root_added
 try "resumption/certificate replaced" certificate_replaced
 try "resumption/switched off by the server" switched_off server inbound
 try "resumption/switched off by the client" switched_off client service
+try "resumption/without forward secrecy" without_forward_secrecy 4 8 client server
+try "resumption/without forward secrecy, says the client alone" without_forward_secrecy 3 0 client
+try "resumption/without forward secrecy, says the server alone" without_forward_secrecy 4 0 server
+for group in X25519 P-256 P-384; do
+    try "resumption/another kind of server, $group" another_kind_of_server "$group"
+done
 try "resumption/nothing kept" nothing_kept
 try "resumption/many at once" many_at_once
 [ "$failures" -eq 0 ]

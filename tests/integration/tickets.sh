@@ -217,6 +217,17 @@ switched_off() {
     return "$status"
 }
 
+# For meshed servers alone: here it is a new key exchange each time, and no hello too many.
+without_forward_secrecy() {
+    serve_nginx
+    sed -i 's/^host.*/&\nsession_resumption = without_forward_secrecy/' "$work/client.ini"
+    : >"$work/mesh.log"
+    MESHSHIM_LOG=debug saw '.rrrrr' && ! grep -q "without forward secrecy" "$work/mesh.log"
+    local status=$?
+    client_ini
+    return "$status"
+}
+
 no_tickets() {
     serve_nginx "ssl_session_tickets off; ssl_session_cache off;"
     saw '......'
@@ -276,5 +287,6 @@ try "tickets/certificate replaced" certificate_replaced
 try "tickets/by name" by_name
 try "tickets/over" ticket_over
 try "tickets/switched off" switched_off
+try "tickets/without forward secrecy" without_forward_secrecy
 try "tickets/none given" no_tickets
 [ "$failures" -eq 0 ]

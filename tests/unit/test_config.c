@@ -30,7 +30,7 @@ static void defaults(void)
     CU_ASSERT_EQUAL(inbound->allow.count, 0);
     CU_ASSERT_EQUAL(inbound->handshake_timeout_ms, 5000);
     CU_ASSERT_EQUAL(inbound->handshake_grace_ms, 50);
-    CU_ASSERT_TRUE(inbound->session_resumption);
+    CU_ASSERT_EQUAL(inbound->session_resumption, RESUMPTION_YES);
     CU_ASSERT_FALSE(inbound->tolerate_truncation);
     CU_ASSERT_STRING_EQUAL(service->name, "a");
     CU_ASSERT_EQUAL(service->port, 0);
@@ -41,9 +41,33 @@ static void defaults(void)
     CU_ASSERT_EQUAL(service->handshake_timeout_ms, 5000);
     CU_ASSERT_EQUAL(service->handshake_grace_ms, 50);
     CU_ASSERT_EQUAL(service->endpoint_count, 0);
-    CU_ASSERT_TRUE(service->session_resumption);
+    CU_ASSERT_EQUAL(service->session_resumption, RESUMPTION_YES);
     CU_ASSERT_FALSE(service->tolerate_truncation);
     snapshot_unref(snapshot);
+}
+
+static void resumption_of(const char *word, enum session_resumption meaning, const char *json_word)
+{
+    char ini[256], expected[128];
+    struct buf json = BUF_INIT;
+    snprintf(ini, sizeof ini, NAMED "[inbound]\nsession_resumption = %s\n", word);
+    snprintf(expected, sizeof expected, "\"session_resumption\":%s,", json_word);
+    struct snapshot *snapshot = mesh_good(ini);
+    CU_ASSERT_EQUAL(snapshot_inbound(snapshot, 80)->session_resumption, meaning);
+    CU_ASSERT_EQUAL(snapshot_resumes(snapshot), meaning != RESUMPTION_NO);
+    config_write_json(snapshot, &json);
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_text(&json), expected));
+    buf_free(&json);
+    snapshot_unref(snapshot);
+}
+
+static void resumption(void)
+{
+    resumption_of("yes", RESUMPTION_YES, "true");
+    resumption_of("on", RESUMPTION_YES, "true");
+    resumption_of("off", RESUMPTION_NO, "false");
+    resumption_of("without_forward_secrecy", RESUMPTION_WITHOUT_FORWARD_SECRECY,
+                  "\"without_forward_secrecy\"");
 }
 
 static void every_service_key(void)
@@ -73,7 +97,7 @@ static void every_service_key(void)
     CU_ASSERT_EQUAL(service->connect_retries, 0);
     CU_ASSERT_EQUAL(service->handshake_timeout_ms, 60000);
     CU_ASSERT_EQUAL(service->handshake_grace_ms, 0);
-    CU_ASSERT_FALSE(service->session_resumption);
+    CU_ASSERT_EQUAL(service->session_resumption, RESUMPTION_NO);
     CU_ASSERT_TRUE(service->tolerate_truncation);
     snapshot_unref(snapshot);
 }
@@ -371,6 +395,7 @@ static void as_json(void)
 
 static CU_TestInfo tests[] = {
     { "defaults", defaults },
+    { "session resumption", resumption },
     { "every key of a service", every_service_key },
     { "ports inherit from [inbound], wherever it stands", ports_inherit_wherever_inbound_stands },
     { "BOM, CRLF, indentation, comments", layout_is_free },

@@ -167,9 +167,10 @@ enum pending_result settle_open(struct conn *conn)
     {
         int64_t took = clock_ns() - p->shaking_ns, connected = 0;
         bool resumed = handshake_resumed(p->handshake);
-        log_debug("%s %s: %s proved to be %s in %lld us%s", p->inbound ? "inbound" : p->dial.service->name,
+        log_debug("%s %s: %s proved to be %s in %lld us%s%s", p->inbound ? "inbound" : p->dial.service->name,
                   p->peer_text, p->inbound ? "the client" : "the server", peer, (long long)(took / 1000),
-                  resumed ? ", by an earlier handshake" : "");
+                  resumed ? ", by an earlier handshake" : "",
+                  handshake_is_forward_secret(p->handshake) ? "" : ", without forward secrecy");
         if (!p->inbound)
             connected = p->dial.connect_ns;
         open_up(conn, true);

@@ -111,16 +111,18 @@ static enum pending_result another_begins(struct pending *p)
 static enum pending_result begin_shaking(struct conn *conn)
 {
     struct pending *p = conn->pending;
+    enum session_resumption resumption =
+        p->inbound ? p->inbound->session_resumption : p->dial.service->session_resumption;
     struct handshake_terms terms = {
         .identity = p->identity,
         .is_server = p->inbound != NULL,
         .server_name = p->inbound || !p->dial.name[0] ? NULL : p->dial.name,
         /* A server that did not take a resumption well is not offered one again. */
-        .resumes = p->inbound ? p->inbound->session_resumption
-                              : p->dial.service->session_resumption && p->dial.attempt <= 1,
+        .resumes = resumption != RESUMPTION_NO && (p->inbound || p->dial.attempt <= 1),
         .destination = p->peer_text,
         .trust_domain = snapshot_workload(p->snapshot)->trust_domain,
         .wanted = p->inbound ? &p->inbound->allow : &p->dial.service->identity,
+        .without_forward_secrecy = resumption == RESUMPTION_WITHOUT_FORWARD_SECRECY,
     };
     pid_t nobody = 0;
     if (!atomic_compare_exchange_strong(&conn->shared->shaker, &nobody, process_id()) &&
