@@ -169,4 +169,5 @@ __attribute__((destructor)) static void unloaded(void)
     start_end();
     if (!process_is_locked_in())
         admin_stop();
+    stats_end();
 }

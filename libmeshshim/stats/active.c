@@ -155,6 +155,27 @@ void active_prepare(struct region *region)
         own_record(region, base);
 }
 
+static bool is_unused(const struct region_process *record)
+{
+    for (size_t i = 0; i < REGION_SERIES; i++)
+        if (atomic_load(&record->active[i]))
+            return false;
+    return true;
+}
+
+/* A child that has one of these connections finds it here: then the record stays, until somebody sees that its owner is gone. */
+void active_end(struct region *region)
+{
+    char *base = atomic_load_explicit(&region->base, memory_order_acquire);
+    uint64_t seen = atomic_load_explicit(&region->mine, memory_order_acquire);
+    uint32_t what = (uint32_t)seen;
+    if (!base || seen >> 32 != (uint32_t)getpid() || what < FIRST ||
+        !is_unused(region_process(base, what - FIRST)) ||
+        !atomic_compare_exchange_strong(&region->mine, &seen, mine_of(0, NONE)))
+        return;
+    atomic_store(&region_control(base)->owner[what - FIRST], 0);
+}
+
 void active_after_fork(struct region *region)
 {
     uint64_t seen = atomic_load(&region->mine);

@@ -15,6 +15,11 @@ void active_add(struct region *region, size_t index);
 void active_remove(struct region *region, size_t index);
 /* Takes the record now: later it may not be allowed to look for it. */
 void active_prepare(struct region *region);
+/*
+ * The process ends. Its record is given back if nothing is open: whoever comes after in another pid namespace, the next container on one
+ * directory, could not tell that it is gone.
+ */
+void active_end(struct region *region);
 /* In a forked child: the record is the parent's. Async-signal-safe. */
 void active_after_fork(struct region *region);
 

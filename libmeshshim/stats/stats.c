@@ -229,3 +229,9 @@ void stats_prepare(void)
     active_prepare(&file_region);
     active_prepare(&anonymous_region);
 }
+
+void stats_end(void)
+{
+    active_end(&file_region);
+    active_end(&anonymous_region);
+}

@@ -69,6 +69,9 @@ void stats_connection_closed(struct series *series);
  * enough for atfork. */
 void stats_after_fork(void);
 
+/* The process ends, and counts no more. */
+void stats_end(void);
+
 /* Does now what would open files later: before the process is locked in. */
 void stats_prepare(void);
 

@@ -1,6 +1,7 @@
 /* Counters in shared memory: who sees what, and what a killed process leaves. */
 #include "stats_seen.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -204,6 +205,45 @@ static void a_thousand_series_are_active(void)
 }
 TEST(a_thousand_series_are_active)
 
+static void count_and_end(void)
+{
+    open_and_count();
+    stats_end();
+}
+
+static void end_with_one_open(void)
+{
+    CHECK(stats_open(dir, ME) == 0);
+    stats_connection_opened(cache());
+    stats_end();
+}
+
+static size_t records(void)
+{
+    static struct region_control control;
+    size_t taken = 0;
+    int fd = open(file_path(), O_RDONLY | O_CLOEXEC);
+    CHECK(fd >= 0 && read(fd, &control, sizeof control) == sizeof control);
+    close(fd);
+    for (size_t i = 0; i < REGION_PROCESSES; i++)
+        taken += atomic_load(&control.owner[i]) != 0;
+    return taken;
+}
+
+/* In another container nobody could tell whose owner is gone. */
+static void who_ends_gives_its_record_back(void)
+{
+    join(child(open_and_count));
+    CHECK(records() == 1); /* killed, or by _exit */
+    join(child(count_and_end));
+    CHECK(records() == 0);
+    join(child(end_with_one_open));
+    CHECK(records() == 1);
+    CHECK(look("cache", NULL)->opened == 2001);
+    CHECK(look("cache", NULL)->active == 0);
+}
+TEST(who_ends_gives_its_record_back)
+
 static CU_TestInfo tests[] = {
     { "counts are seen", run_counts_are_seen },
     { "labels make series", run_labels_make_series },
@@ -213,6 +253,7 @@ static CU_TestInfo tests[] = {
     { "a child closes what its parent opened", run_a_child_closes_what_its_parent_opened },
     { "a full table overflows", run_a_full_table_overflows },
     { "a thousand series are active", run_a_thousand_series_are_active },
+    { "who ends gives its record back", run_who_ends_gives_its_record_back },
     CU_TEST_INFO_NULL,
 };
 
