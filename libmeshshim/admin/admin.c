@@ -35,7 +35,7 @@ static struct {
     _Atomic bool stopping;
     _Atomic bool busy; /* in a callback */
     sem_t ready;       /* the thread has its socket, or knows why not */
-    int socket_error;
+    _Atomic int socket_error;
     bool own_table; /* the thread's descriptors are its own: their numbers mean nothing elsewhere */
     int listener;
     int64_t accept_after;

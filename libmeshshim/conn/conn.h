@@ -73,8 +73,8 @@ struct conn {
     uint32_t rx_epoch, tx_epoch;
     struct counters *counters;
     struct series *series;
-    struct pending *pending;
-    struct lock steps; /* pending state, error, registrations */
+    struct pending *_Atomic pending; /* who does not hold the steps lock reads it once: see pending.h */
+    struct lock steps;               /* pending state, error, registrations */
     _Atomic int
         sleepers; /* threads that sleep until it is settled and drive it themselves: see pending_await */
     int error;    /* FAILED: what reads and writes get */

@@ -27,7 +27,7 @@ enum {
 
 /* Closed by the program; `fd` is ours. */
 static struct orphan {
-    struct conn *conn;
+    struct conn *_Atomic conn;
     int fd;
 } orphans[ORPHANS];
 static struct lock orphans_lock;
@@ -62,7 +62,7 @@ static bool is_settled(const struct orphan *orphan)
 static bool has_orphans(void)
 {
     for (int i = 0; i < ORPHANS; i++)
-        if (__atomic_load_n(&orphans[i].conn, __ATOMIC_ACQUIRE))
+        if (atomic_load(&orphans[i].conn))
             return true;
     return false;
 }

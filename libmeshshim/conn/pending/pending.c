@@ -23,13 +23,13 @@ static struct pending *first;
 static struct lock list_lock;
 
 /* Quietly: a handler that begins or ends a connection must not find the list half changed by the thread that it interrupted. */
-static void list_take(struct quiet *quiet)
+void pending_list_take(struct quiet *quiet)
 {
     quiet_begin(quiet);
     lock_take(&list_lock);
 }
 
-static void list_give(const struct quiet *quiet)
+void pending_list_give(const struct quiet *quiet)
 {
     lock_release(&list_lock);
     quiet_end(quiet);
@@ -38,27 +38,27 @@ static void list_give(const struct quiet *quiet)
 static void link_in(struct pending *p)
 {
     struct quiet quiet;
-    list_take(&quiet);
+    pending_list_take(&quiet);
     p->next = first;
     p->previous = NULL;
     if (first)
         first->previous = p;
     first = p;
-    list_give(&quiet);
+    pending_list_give(&quiet);
     atomic_fetch_add(&pending_count, 1);
 }
 
 static void link_out(struct pending *p)
 {
     struct quiet quiet;
-    list_take(&quiet);
+    pending_list_take(&quiet);
     if (p->previous)
         p->previous->next = p->next;
     else
         first = p->next;
     if (p->next)
         p->next->previous = p->previous;
-    list_give(&quiet);
+    pending_list_give(&quiet);
     atomic_fetch_sub(&pending_count, 1);
 }
 
@@ -67,11 +67,11 @@ int pending_list(struct conn **all, int most)
 {
     struct quiet quiet;
     int n = 0;
-    list_take(&quiet);
+    pending_list_take(&quiet);
     for (struct pending *p = first; p && n < most; p = p->next)
         if (!p->inherited)
             all[n++] = p->conn;
-    list_give(&quiet);
+    pending_list_give(&quiet);
     return n;
 }
 
@@ -94,11 +94,11 @@ int pending_list_owed(struct conn **all, int most)
 {
     struct quiet quiet;
     int n = 0;
-    list_take(&quiet);
+    pending_list_take(&quiet);
     for (struct pending *p = first; p && n < most; p = p->next)
         if (pending_is_owed(p))
             all[n++] = p->conn;
-    list_give(&quiet);
+    pending_list_give(&quiet);
     return n;
 }
 
@@ -118,11 +118,11 @@ struct pending *pending_new(void)
 {
     struct quiet quiet;
     struct pending *p;
-    list_take(&quiet);
+    pending_list_take(&quiet);
     p = spare;
     if (p)
         spare = p->next;
-    list_give(&quiet);
+    pending_list_give(&quiet);
     if (!p)
         return calloc(1, sizeof *p);
     memset(p, 0, sizeof *p);
@@ -210,7 +210,7 @@ int pending_due(struct conn **due, int most, int64_t now, int64_t *next)
     struct quiet quiet;
     int n = 0;
     *next = 0;
-    list_take(&quiet);
+    pending_list_take(&quiet);
     for (struct pending *p = first; p; p = p->next) {
         int64_t when = pending_next_event(p);
         if (p->inherited)
@@ -220,7 +220,7 @@ int pending_due(struct conn **due, int most, int64_t now, int64_t *next)
         else if (*next == 0 || when < *next)
             *next = when;
     }
-    list_give(&quiet);
+    pending_list_give(&quiet);
     return n;
 }
 
@@ -377,6 +377,21 @@ bool pending_shut(struct conn *conn, int how)
     return p != NULL;
 }
 
+bool pending_dialled(struct conn *conn, struct dialled *dialled)
+{
+    struct quiet quiet;
+    const struct pending *p;
+    bool elsewhere;
+    if (!steps_enter(conn, &quiet))
+        return false;
+    p = conn->pending;
+    elsewhere = p && !p->inbound && p->dial.service->endpoint_count;
+    if (elsewhere)
+        *dialled = p->dial.dialled;
+    steps_leave(conn, &quiet);
+    return elsewhere;
+}
+
 /* The last step takes it out of the list first, and goes on. */
 bool pending_has_steps(const struct conn *conn)
 {
@@ -402,14 +417,14 @@ void pending_after_fork_in_parent(void)
 {
     struct quiet quiet;
     bool any = false;
-    list_take(&quiet);
+    pending_list_take(&quiet);
     for (struct pending *p = first; p; p = p->next) {
         if (conn_state(p->conn) != CONN_SHAKING || atomic_load(&p->conn->shared->shaker) != process_id())
             continue;
         atomic_store(&p->owed, true);
         any = true;
     }
-    list_give(&quiet);
+    pending_list_give(&quiet);
     if (any)
         driver_start();
 }

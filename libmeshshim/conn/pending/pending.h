@@ -31,7 +31,7 @@ struct dial {
     size_t at;       /* the endpoint being tried, when the service has endpoints */
     uint64_t *tried; /* a bit an endpoint */
     unsigned attempt, attempts;
-    int64_t retry_ms; /* back-off: not before, 0: now */
+    _Atomic int64_t retry_ms; /* back-off: not before, 0: now */
     int last_error;
     struct buf history; /* each endpoint and why */
     int64_t started_ns;
@@ -39,6 +39,10 @@ struct dial {
     bool async;         /* the program's connect was non-blocking */
 };
 
+/*
+ * Changed by whoever holds the connection's steps lock. Other threads look when it is due and for what it waits, and may be wrong about that
+ * for a moment: what they read is atomic, and the memory is never given back, but serves another connection.
+ */
 struct pending {
     struct conn *conn;
     struct pending *next, *previous;
@@ -47,17 +51,18 @@ struct pending {
     struct identity *identity;
     const struct inbound_policy *inbound; /* NULL: outbound */
     struct dial dial;
-    bool wants_write;
-    bool held;      /* the program is not shown the kernel's readiness */
-    bool graced;    /* connect has succeeded in the program's eyes; the proof comes before the first byte */
-    bool full;      /* a send was told EAGAIN: it is not writable again before the proof */
-    bool inherited; /* by fork: the parent has it in hand, until this process does something with it itself */
+    _Atomic bool wants_write;
+    bool held;   /* the program is not shown the kernel's readiness */
+    bool graced; /* connect has succeeded in the program's eyes; the proof comes before the first byte */
+    bool full;   /* a send was told EAGAIN: it is not writable again before the proof */
+    _Atomic bool
+        inherited; /* by fork: the parent has it in hand, until this process does something with it itself */
     /* To be brought to an end by this process, whatever the program does: early bytes, or it was sent to another process. */
     _Atomic bool owed;
     bool is_self;               /* the listener is this very process: no grace */
     bool shut_read, shut_write; /* the program has shut it down: done after the handshake */
-    int64_t deadline_ms, grace_ms;
-    int64_t
+    _Atomic int64_t deadline_ms, grace_ms;
+    _Atomic int64_t
         look_ms; /* another process makes the handshake: when to look whether it is done; 0: nobody asks */
     int64_t shaking_ns;
     uint8_t *early; /* what the program has sent: it goes out when the peer has proved itself */
@@ -86,6 +91,8 @@ int pending_wait(struct conn *conn, int fd, bool until_grace);
  * the object may serve another connection: `may_pass` is what it said while it was still this one.
  */
 int pending_gone(int fd, bool may_pass);
+/* What the program dialled, where it gets another endpoint. False: it gets that, or is not pending (any more: conn->dialled). */
+bool pending_dialled(struct conn *conn, struct dialled *dialled);
 /* Frees what was never begun, or is detached; NULL does nothing. */
 void pending_discard(struct pending *pending);
 /* The program wants to write first on a permissive port: a client that stays silent for the grace is plain text. */

@@ -11,6 +11,9 @@
 bool pending_has_steps(const struct conn *conn);
 /* pending.c. Out of the list and off the connection, the caller's to discard; the steps lock is held. */
 struct pending *pending_detach(struct conn *conn);
+/* Nothing comes into the list or leaves it between the two, and what is in it keeps what belongs to it. */
+void pending_list_take(struct quiet *quiet);
+void pending_list_give(const struct quiet *quiet);
 /* Up to `most` pending connections, for a loop that drives them without holding the list. */
 int pending_list(struct conn **all, int most);
 /* The same for those that are due by `now`; *next is when the next of the others is, 0: none. */

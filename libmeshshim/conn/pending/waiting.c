@@ -116,9 +116,14 @@ static int64_t own_timeout_ms(int fd, bool connecting)
 
 struct pollfd pending_how_to_poll(const struct conn *conn)
 {
-    const struct shared *shared = conn->shared;
-    short wants = pending_wants(conn);
-    bool in_vain = wants == 0 || (shared && shakes_elsewhere(atomic_load(&shared->shaker)));
+    struct quiet quiet;
+    short wants;
+    bool in_vain;
+    pending_list_take(&quiet); /* what is in the list is not taken apart meanwhile */
+    wants = pending_wants(conn);
+    in_vain =
+        wants == 0 || (conn->pending && conn->shared && shakes_elsewhere(atomic_load(&conn->shared->shaker)));
+    pending_list_give(&quiet);
     return (struct pollfd){ in_vain ? -1 : atomic_load(&conn->fd), wants, 0 };
 }
 
