@@ -302,12 +302,15 @@ int hook_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
     const struct pending *p = conn ? conn->pending : NULL;
     if (p && !p->inbound && !p->graced)
         return (int)as_result(-ENOTCONN);
-    if (conn && conn->dialled && !is_nowhere(addr) &&
-        !is_nowhere(len)) { /* as after a NAT: what the program dialled */
+    if (conn && !is_nowhere(addr) && !is_nowhere(len)) { /* as after a NAT: what the program dialled */
+        struct dialled early;
+        const struct dialled *dialled = p && pending_dialled(conn, &early) ? &early : conn->dialled;
         socklen_t room = *len;
-        memcpy(addr, &conn->dialled->address, room < conn->dialled->length ? room : conn->dialled->length);
-        *len = conn->dialled->length;
-        return 0;
+        if (dialled) {
+            memcpy(addr, &dialled->address, room < dialled->length ? room : dialled->length);
+            *len = dialled->length;
+            return 0;
+        }
     }
     return libc.getpeername(fd, addr, len);
 }

@@ -80,6 +80,23 @@ INI
         try "connect/over/$way: an endpoint refuses, the other serves, and the peer is the one that was dialled" fails_over $way
         try "connect/refused/$way: every endpoint refuses: one sentence names each" all_refuse $way
     done
+    try "connect/unproved: the peer is the one that was dialled before the proof too" peer_before_the_proof
+}
+
+# connect has succeeded after its grace, and nobody has proved anything yet: the peer is the one that was dialled all the same.
+peer_before_the_proof() {
+    local port
+    port=$(free_port)
+    spawn unproved "$python" "$connects" silent "$port"
+    wait_port "$port"
+    workload unproved <<INI
+[service unproved]
+host = 10.99.0.0/16
+endpoints = 127.0.0.1:$port
+INI
+    MESHSHIM_LOG_FILE=$work/client.mesh limit 20 mesh unproved "$python" -c 'import socket
+print("%s:%d" % socket.create_connection(("10.99.0.1", 8080)).getpeername())' >"$work/saw" 2>&1
+    saw 10.99.0.1:8080
 }
 
 # An endpoint that is somebody else, too, is no reason to fail where another is right.
