@@ -61,12 +61,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-static void tame(struct lock *lock)
-{
-    if (lock->word & 0x7fffffff)
-        lock->word = (lock->word & 0x80000000) | NOBODY;
-}
-
 /* A family with one connection, as somebody else has left it; the image that had it is gone. */
 static int leave_behind(struct input *in, int fd, uint8_t how)
 {

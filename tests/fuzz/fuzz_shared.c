@@ -30,13 +30,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-static void tame(struct lock *lock)
-{
-    uint32_t owner = lock->word & 0x7fffffff;
-    if (owner != 0 && owner != lock_self())
-        lock->word = (lock->word & 0x80000000) | (lock_self() & ~(uint32_t)0x3fffff) | NOBODY;
-}
-
 static uint8_t *chunk(void)
 {
     return family_at(FAMILY_CHUNK);
