@@ -20,7 +20,7 @@ static const char secret[] = "nobody else is to see this";
 static bool looking;
 static int left_behind;
 
-#ifndef __SANITIZE_ADDRESS__ /* which has an allocator of its own */
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__ /* which have allocators of their own */
 void __libc_free(void *memory);
 
 void free(void *memory)

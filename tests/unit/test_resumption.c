@@ -126,9 +126,10 @@ static void once_each(void)
 {
     struct session_place place = clients_place("10.0.0.1:80");
     struct session session, other;
-    int64_t now = (int64_t)time(NULL);
+    int64_t now;
     forget();
     CU_ASSERT_TRUE(is_full(ordinary()));
+    now = (int64_t)time(NULL); /* what lasts longer than it may from now on is not taken */
     CU_ASSERT_TRUE(sessions_take(&place, &session, now));
     CU_ASSERT_FALSE(sessions_take(&place, &other, now));
     sessions_put(&place, &session, now);
@@ -250,9 +251,10 @@ static void no_longer_valid(void)
 {
     struct session_place place = clients_place("10.0.0.1:80");
     struct session session;
-    int64_t now = (int64_t)time(NULL);
+    int64_t now;
     forget();
     CU_ASSERT_TRUE(is_full(ordinary()));
+    now = (int64_t)time(NULL); /* what lasts longer than it may from now on is not taken */
     CU_ASSERT_TRUE(sessions_take(&place, &session, now));
     session.until = now; /* an hour later */
     sessions_put(&place, &session, now - 1);
@@ -264,9 +266,10 @@ static void the_hour_does_not_begin_anew(void)
 {
     struct session_place place = clients_place("10.0.0.1:80");
     struct session session;
-    int64_t now = (int64_t)time(NULL);
+    int64_t now;
     forget();
     CU_ASSERT_TRUE(is_full(ordinary()));
+    now = (int64_t)time(NULL); /* what lasts longer than it may from now on is not taken */
     CU_ASSERT_TRUE(sessions_take(&place, &session, now));
     session.until = now + 100;
     sessions_put(&place, &session, now);
@@ -280,9 +283,10 @@ static void the_first_proof_counts(void)
 {
     struct session_place place = clients_place("10.0.0.1:80");
     struct session session;
-    int64_t now = (int64_t)time(NULL);
+    int64_t now;
     forget();
     CU_ASSERT_TRUE(is_full(ordinary()));
+    now = (int64_t)time(NULL); /* what lasts longer than it may from now on is not taken */
     CU_ASSERT_TRUE(sessions_take(&place, &session, now));
     session.proven_until = session.until = now + 100;
     sessions_put(&place, &session, now);
