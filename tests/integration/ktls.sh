@@ -27,7 +27,8 @@ both="poll_after_partial_read select_life epoll_level epoll_oneshot epoll_level_
     trunc fionread fionread_several_sends rcvtimeo rcvlowat_recv rcvlowat_poll write_kinds writev_uneven sendfile
     splice_to_socket msg_more send_errors sendfile_nonblocking sndtimeo partial_write_continued blocking_write_large
     half_close_large_reply epipe_after_close reset_read_twice reset_poll_and_so_error reset_write close_with_unread_data
-    close_partly_read fork_reads_in_turn exec_posix_spawn exec_partly_read pass_to_child sandbox_child"
+    close_partly_read fork_reads_in_turn exec_posix_spawn exec_partly_read pass_to_child sandbox_child zerocopy_set_before
+    zerocopy_accepted"
 mixed="epoll_edge_until_short peek fionread rcvlowat_poll writev half_close_large_reply"
 # Those to which the kernel gives the answer that this library gives; before Linux 6.14, without changes of keys.
 peers="honest data_with_finished flipped_bit truncated_mid_record oversize_record plaintext_later unknown_inner_type fatal_alert
