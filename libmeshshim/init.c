@@ -17,6 +17,7 @@
 #include "conn/handover/adopt.h"
 #include "conn/conn.h"
 #include "conn/pending/driver.h"
+#include "base/forked.h"
 #include "conn/stream/goodbye.h"
 #include "conn/family/family.h"
 #include "conn/handover/handover.h"
@@ -93,6 +94,7 @@ void start_after_fork(int slot)
     process_init();
     lock_forget_thread(); /* whose name has the namespace in it */
     quiet_after_fork();
+    forked_after_fork();
     blocks_after_fork();
     vault_after_fork();
     mesh_after_fork();

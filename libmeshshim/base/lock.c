@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/banned.h"
+#include "base/forked.h"
 #include "base/libc.h"
 #include "base/process.h"
 
@@ -15,18 +16,16 @@
 
 enum { ID_BITS = 22 }; /* pid_max is at most 2^22 */
 
-static __thread uint32_t self_id;
+__thread uint32_t lock_self_id;
 
-uint32_t lock_self(void)
+uint32_t lock_ask_self(void)
 {
-    if (__builtin_expect(self_id == 0, 0))
-        self_id = process_namespace() << ID_BITS | (uint32_t)gettid();
-    return self_id;
+    return lock_self_id = process_namespace() << ID_BITS | (uint32_t)gettid();
 }
 
 void lock_forget_thread(void)
 {
-    self_id = 0;
+    lock_self_id = 0;
 }
 
 static void futex_wait(struct lock *lock, uint32_t seen)
@@ -51,9 +50,17 @@ bool lock_is_orphan(const struct lock *lock)
     return owner_is_gone(atomic_load_explicit(&lock->word, memory_order_relaxed));
 }
 
+/* A child that a handler forked in between would take it in its parent's name. */
+static bool take_as_myself(struct lock *lock, uint32_t seen)
+{
+    forked_refuse();
+    return atomic_compare_exchange_strong_explicit(&lock->word, &seen, lock_self() | WAITERS,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
 enum lock_result lock_contended(struct lock *lock)
 {
-    uint32_t mine = lock_self() | WAITERS;
+    const struct forked_state before = forked_now;
     int saved = errno;
     for (;;) {
         uint32_t seen = atomic_load_explicit(&lock->word, memory_order_relaxed);
@@ -69,11 +76,12 @@ enum lock_result lock_contended(struct lock *lock)
             else
                 seen = 0;
         }
-        if (atomic_compare_exchange_strong_explicit(&lock->word, &seen, mine, memory_order_acquire,
-                                                    memory_order_relaxed)) {
+        if (take_as_myself(lock, seen)) {
+            forked_admit(&before);
             errno = saved;
             return orphan ? LOCK_ORPHAN : LOCK_TAKEN;
         }
+        forked_admit(&before);
     }
 }
 

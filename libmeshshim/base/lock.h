@@ -27,8 +27,14 @@ enum lock_result {
 };
 
 /* This thread, 22 bits of id below 9 of its namespace, cached; lock_forget_thread() after fork, in the child. */
-uint32_t lock_self(void);
+extern __thread uint32_t lock_self_id;
+uint32_t lock_ask_self(void);
 void lock_forget_thread(void);
+
+static inline uint32_t lock_self(void)
+{
+    return __builtin_expect(lock_self_id != 0, 1) ? lock_self_id : lock_ask_self();
+}
 
 /* Has somebody taken it who is no more? */
 bool lock_is_orphan(const struct lock *lock);

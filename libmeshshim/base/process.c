@@ -17,7 +17,8 @@
 
 enum { ID_BITS = 22, MARK_BITS = 9 }; /* pid_max is at most 2^22 */
 
-static volatile int *marker;
+const volatile int *process_mark;
+static volatile int *marker; /* the same, to write */
 static pid_t self;
 static _Atomic pid_t marked_self; /* 0: not asked for yet */
 static bool locked_in;
@@ -34,7 +35,7 @@ void process_init(void)
         if (page == MAP_FAILED)
             return;
         madvise(page, 4096, MADV_WIPEONFORK);
-        marker = page;
+        process_mark = marker = page;
     }
     *marker = 1;
 }
@@ -60,11 +61,6 @@ unsigned process_namespace(void)
     namespace_known = true;
     errno = saved;
     return namespace_mark;
-}
-
-bool process_is_unseen_child(void)
-{
-    return marker && *marker == 0;
 }
 
 static pid_t marked(pid_t id)

@@ -18,8 +18,14 @@ pid_t process_id(void);
 bool process_is_first_thread(void);
 /* A mark of its pid namespace, 9 bits, not 0, asked for at the first call. Where /proc cannot be read it is the parent's, or another one. */
 unsigned process_namespace(void);
-/* True in a copy of the process that process_init has not seen. One load. */
-bool process_is_unseen_child(void);
+/* A page's first word: 1, and 0 in a copy of the process that process_init has not seen. NULL: nobody tells. */
+extern const volatile int *process_mark;
+
+static inline bool process_is_unseen_child(void)
+{
+    return process_mark && *process_mark == 0;
+}
+
 /* True in a vfork child: hands off. Asks the kernel for the process id. */
 bool process_is_borrowed(void);
 /*

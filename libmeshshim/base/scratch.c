@@ -1,6 +1,7 @@
 /* See scratch.h. Mapped rather than allocated: a signal handler may be what needs it. */
 #include "base/scratch.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -98,15 +99,13 @@ static uint8_t *take_large(void)
     return NULL;
 }
 
-static bool give_large(const uint8_t *scratch)
+/* Its number, or -1: it is a small one. */
+static int which_large(const uint8_t *scratch)
 {
-    for (int i = 0; i < LARGE_ONES; i++) {
-        if (atomic_load_explicit(&large[i].data, memory_order_relaxed) == scratch) {
-            atomic_store_explicit(&large[i].taken, false, memory_order_release);
-            return true;
-        }
-    }
-    return false;
+    for (int i = 0; i < LARGE_ONES; i++)
+        if (atomic_load_explicit(&large[i].data, memory_order_relaxed) == scratch)
+            return i;
+    return -1;
 }
 
 void scratch_sweep(int64_t now_ms)
@@ -133,8 +132,30 @@ uint8_t *scratch_take_for(size_t *records)
 
 void scratch_give(uint8_t *scratch)
 {
+    int i;
     if (__builtin_expect(scratch == mine, 1))
         busy = false;
-    else if (!give_large(scratch))
+    else if ((i = which_large(scratch)) >= 0)
+        atomic_store_explicit(&large[i].taken, false, memory_order_release);
+    else
         unmap_small(scratch);
+}
+
+/* (By mmap, which a program that has locked itself in may still call; mprotect it may not.) */
+static void map_anew(uint8_t *scratch, int protection)
+{
+    size_t size = which_large(scratch) >= 0 ? LARGE : SMALL;
+    int saved = errno;
+    mmap(scratch - LEAD, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    errno = saved;
+}
+
+void scratch_close(uint8_t *scratch)
+{
+    map_anew(scratch, PROT_NONE);
+}
+
+void scratch_open(uint8_t *scratch)
+{
+    map_anew(scratch, PROT_READ | PROT_WRITE);
 }

@@ -26,6 +26,9 @@ uint8_t *scratch_take_for(size_t *records);
 void scratch_give(uint8_t *scratch);
 /* Now and then, when a connection begins: of large ones that have long not been used, the memory goes back. `now_ms`: clock_ms. */
 void scratch_sweep(int64_t now_ms);
+/* What is in it is lost, and whoever reads or writes it, the kernel too, has a fault, until it is opened. */
+void scratch_close(uint8_t *scratch);
+void scratch_open(uint8_t *scratch);
 /* For __attribute__((cleanup)). */
 static inline void scratch_give_at(uint8_t **scratch)
 {

@@ -8,6 +8,7 @@
 #include "base/quiet.h"
 #include "conn/conn.h"
 #include "conn/mesh.h"
+#include "base/forked.h"
 #include "hook/entry.h"
 #include "hook/start.h"
 
@@ -57,10 +58,18 @@ void process_watch_forks(void)
     pthread_atfork(before_fork, let_others_go_on, after_fork_in_child);
 }
 
+/* In a signal handler that has interrupted what must not happen twice (base/forked.h). */
+static bool is_refused(void)
+{
+    return __builtin_expect(forked_is_refused(), 0);
+}
+
 pid_t hook_fork(void)
 {
     int outer = announced; /* a signal handler forks where this thread was about to */
     pid_t child;
+    if (is_refused())
+        return (pid_t)as_result(-EAGAIN);
     if (mesh_state == MESH_OFF) /* nobody watches; the hooks will notice */
         return libc.fork();
     child = libc.fork();
@@ -84,13 +93,19 @@ static long forked(int slot, long child)
 
 pid_t hook__Fork(void)
 {
-    int slot = announce();
+    int slot;
+    if (is_refused())
+        return (pid_t)as_result(-EAGAIN);
+    slot = announce();
     return (pid_t)forked(slot, libc._Fork());
 }
 
 long process_fork_by(long number, long a, long b, long c, long d, long e)
 {
-    int slot = announce();
+    int slot;
+    if (is_refused())
+        return as_result(-EAGAIN);
+    slot = announce();
     return forked(slot, libc.syscall(number, a, b, c, d, e, 0));
 }
 
@@ -117,6 +132,8 @@ int hook_clone(int (*run)(void *), void *stack, int flags, void *context, void *
     struct beginning beginning = { run, context, -1 };
     if ((flags & CLONE_VM) || mesh_state == MESH_OFF)
         return libc.clone(run, stack, flags, context, parent, tls, child);
+    if (is_refused())
+        return (int)as_result(-EAGAIN);
     beginning.slot = announce();
     return (int)forked(beginning.slot, libc.clone(begin_child, stack, flags, &beginning, parent, tls, child));
 }

@@ -54,14 +54,19 @@ bool keys_update(struct keys *keys)
     return ok;
 }
 
-void keys_nonce(const struct keys *keys, uint8_t nonce[AEAD_NONCE])
+void keys_nonce_of(const struct keys *keys, uint64_t seq, uint8_t nonce[AEAD_NONCE])
 {
-    uint64_t seq = htobe64(keys->seq), tail;
+    uint64_t tail;
 
     memcpy(nonce, keys->iv, AEAD_NONCE);
     memcpy(&tail, nonce + 4, sizeof tail);
-    tail ^= seq;
+    tail ^= htobe64(seq);
     memcpy(nonce + 4, &tail, sizeof tail);
+}
+
+void keys_nonce(const struct keys *keys, uint8_t nonce[AEAD_NONCE])
+{
+    keys_nonce_of(keys, keys->seq, nonce);
 }
 
 void keys_wipe(struct keys *keys)

@@ -23,8 +23,9 @@ struct keys {
 bool keys_derive(struct keys *keys, enum aead_suite suite, const uint8_t *secret);
 /* The next generation (RFC 8446 §7.2): new secret, key, IV; seq 0; epoch + 1. */
 bool keys_update(struct keys *keys);
-/* RFC 8446 §5.3: the IV xor the sequence number. */
+/* RFC 8446 §5.3: the IV xor the sequence number; the next one, or `seq`. */
 void keys_nonce(const struct keys *keys, uint8_t nonce[AEAD_NONCE]);
+void keys_nonce_of(const struct keys *keys, uint64_t seq, uint8_t nonce[AEAD_NONCE]);
 /* HKDF-Expand-Label itself, for the tests' vectors. `context` may be empty. */
 bool keys_expand_label(enum aead_suite suite, const uint8_t *secret, const char *label,
                        const uint8_t *context, size_t context_length, uint8_t *out, size_t length);

@@ -28,21 +28,20 @@ int record_length(const uint8_t header[RECORD_HEADER])
 }
 
 /* The tail is what stands behind the content: the type, and padding. */
-static size_t seal(struct aead *aead, struct keys *keys, struct iov *in, size_t length, const uint8_t *tail,
-                   size_t tail_length, uint8_t *out)
+static size_t seal(struct aead *aead, const struct keys *keys, uint64_t seq, struct iov *in, size_t length,
+                   const uint8_t *tail, size_t tail_length, uint8_t *out)
 {
     size_t body = length + tail_length + AEAD_TAG;
     uint8_t nonce[AEAD_NONCE];
 
-    if (length > RECORD_PLAINTEXT || keys->seq == UINT64_MAX)
+    if (length > RECORD_PLAINTEXT || seq == UINT64_MAX)
         return 0;
     out[0] = RECORD_DATA;
     out[1] = 3;
     out[2] = 3;
     out[3] = (uint8_t)(body >> 8);
     out[4] = (uint8_t)body;
-    keys_nonce(keys, nonce);
-    keys->seq++; /* whatever comes of it, this nonce is used */
+    keys_nonce_of(keys, seq, nonce);
     if (!aead_seal(aead, nonce, out, RECORD_HEADER, in, length, tail, tail_length, out + RECORD_HEADER))
         return 0;
     return RECORD_HEADER + body;
@@ -51,13 +50,23 @@ static size_t seal(struct aead *aead, struct keys *keys, struct iov *in, size_t 
 size_t record_seal(struct aead *aead, struct keys *keys, uint8_t type, struct iov *in, size_t length,
                    uint8_t *out)
 {
-    return seal(aead, keys, in, length, &type, 1, out);
+    uint64_t seq = keys->seq;
+
+    if (seq < UINT64_MAX)
+        keys->seq++; /* whatever comes of it, this nonce is used */
+    return seal(aead, keys, seq, in, length, &type, 1, out);
 }
 
-size_t record_seal_padded(struct aead *aead, struct keys *keys, uint8_t type, struct iov *in, size_t length,
-                          uint8_t *out)
+size_t record_seal_as(struct aead *aead, const struct keys *keys, uint64_t seq, uint8_t type, struct iov *in,
+                      size_t length, uint8_t *out)
 {
-    return seal(aead, keys, in, length, (const uint8_t[]){ type, 0 }, 2, out);
+    return seal(aead, keys, seq, in, length, &type, 1, out);
+}
+
+size_t record_seal_padded(struct aead *aead, const struct keys *keys, uint64_t seq, uint8_t type,
+                          struct iov *in, size_t length, uint8_t *out)
+{
+    return seal(aead, keys, seq, in, length, (const uint8_t[]){ type, 0 }, 2, out);
 }
 
 /* The last byte that is not zero among the n at `at`; NULL where all are. *before: how many bytes precede it.
@@ -113,8 +122,8 @@ static bool acceptable(const struct record *record)
     }
 }
 
-int record_open(struct aead *aead, struct keys *keys, const uint8_t *in, size_t total, struct iov *out,
-                struct record *record)
+int record_open_as(struct aead *aead, const struct keys *keys, uint64_t seq, const uint8_t *in, size_t total,
+                   struct iov *out, struct record *record)
 {
     int whole = record_length(in);
     size_t most = total - RECORD_OVERHEAD;
@@ -123,16 +132,15 @@ int record_open(struct aead *aead, struct keys *keys, const uint8_t *in, size_t 
 
     if (whole < 0)
         return whole;
-    if ((size_t)whole != total || most > out->left || keys->seq == UINT64_MAX)
+    if ((size_t)whole != total || most > out->left || seq == UINT64_MAX)
         return -ALERT_INTERNAL_ERROR;
     if (most > RECORD_PLAINTEXT)
         return -ALERT_RECORD_OVERFLOW;
     /* Without padding the type is the one byte behind `most`: kept out of the caller's buffer. */
     at.left = most;
-    keys_nonce(keys, nonce);
+    keys_nonce_of(keys, seq, nonce);
     if (!aead_open(aead, nonce, in, RECORD_HEADER, in + RECORD_HEADER, most + 1, &at, &last, 1))
         return -ALERT_BAD_RECORD_MAC;
-    keys->seq++;
     take_type(*out, most, last, record);
     if (!acceptable(record)) {
         aead_wipe(*out, most);
@@ -140,6 +148,16 @@ int record_open(struct aead *aead, struct keys *keys, const uint8_t *in, size_t 
     }
     iov_advance(out, record->length);
     return 0;
+}
+
+int record_open(struct aead *aead, struct keys *keys, const uint8_t *in, size_t total, struct iov *out,
+                struct record *record)
+{
+    int alert = record_open_as(aead, keys, keys->seq, in, total, out, record);
+
+    if (alert == 0 || (alert == -ALERT_UNEXPECTED_MESSAGE && in[0] == RECORD_DATA)) /* opened all the same */
+        keys->seq++;
+    return alert;
 }
 
 bool record_wants_update(const struct keys *keys)

@@ -37,9 +37,12 @@ int record_length(const uint8_t header[RECORD_HEADER]);
  */
 size_t record_seal(struct aead *aead, struct keys *keys, uint8_t type, struct iov *in, size_t length,
                    uint8_t *out);
-/* The same with one byte of padding: as long as a record of length + 1 bytes. */
-size_t record_seal_padded(struct aead *aead, struct keys *keys, uint8_t type, struct iov *in, size_t length,
-                          uint8_t *out);
+/* The same, with the number `seq`: that keys->seq is to go beyond it is the caller's to see to. */
+size_t record_seal_as(struct aead *aead, const struct keys *keys, uint64_t seq, uint8_t type, struct iov *in,
+                      size_t length, uint8_t *out);
+/* The same again, with one byte of padding: as long as a record of length + 1 bytes. */
+size_t record_seal_padded(struct aead *aead, const struct keys *keys, uint64_t seq, uint8_t type,
+                          struct iov *in, size_t length, uint8_t *out);
 
 /* What was inside a record. */
 struct record {
@@ -53,6 +56,9 @@ struct record {
  */
 int record_open(struct aead *aead, struct keys *keys, const uint8_t *in, size_t total, struct iov *out,
                 struct record *record);
+/* The same, with the number `seq`; none is used up. */
+int record_open_as(struct aead *aead, const struct keys *keys, uint64_t seq, const uint8_t *in, size_t total,
+                   struct iov *out, struct record *record);
 
 /* RFC 8446 §5.5: AES-GCM keys protect at most 2^24.5 records; we change them earlier. */
 bool record_wants_update(const struct keys *keys);

@@ -133,8 +133,7 @@ static inline void step(bool on)
 #endif
 }
 
-/* `call`, in whose first `until` instructions a signal's handler runs `handler` after each `n`. */
-static void interrupt_everywhere(void (*call)(void), void (*handler)(void), unsigned n, unsigned until)
+void interrupt_everywhere(void (*call)(void), void (*handler)(void), unsigned n, unsigned until)
 {
     struct sigaction trap = { .sa_sigaction = handle_instruction, .sa_flags = SA_SIGINFO },
                      user = { .sa_handler = handle_interrupt };

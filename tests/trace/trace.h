@@ -142,6 +142,9 @@ void set_limit(int what, rlim_t soft);
 /* passing.c */
 void pass(int to, const int *fds, int n); /* descriptors, with one byte */
 
+/* handlers.c: `call`, in whose first `until` instructions a signal's handler runs `handler` after each `n`. */
+void interrupt_everywhere(void (*call)(void), void (*handler)(void), unsigned n, unsigned until);
+
 /* signals.c */
 void tick_start(int flags); /* SIGALRM every TICK, sigaction flags */
 void tick_stop(void);

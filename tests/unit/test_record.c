@@ -252,8 +252,8 @@ static void shortened(void)
         struct iov in = iov_of(&span, 1);
         struct record record;
         CU_ASSERT_EQUAL(seal(&side, RECORD_DATA, plain, LENGTH), LENGTH + RECORD_OVERHEAD);
-        side.sender.seq--;
-        CU_ASSERT_EQUAL(record_seal_padded(side.seal, &side.sender, RECORD_DATA, &in, LENGTH - 1, again),
+        CU_ASSERT_EQUAL(record_seal_padded(side.seal, &side.sender, side.sender.seq - 1, RECORD_DATA, &in,
+                                           LENGTH - 1, again),
                         LENGTH + RECORD_OVERHEAD);
         CU_ASSERT_EQUAL(memcmp(again, sealed, SAME), 0);
         CU_ASSERT_NOT_EQUAL(memcmp(again, sealed, sizeof again), 0);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <unistd.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/scratch.h"
 #include "check.h"
@@ -171,6 +172,31 @@ static void a_thread_has_its_own(void)
     scratch_give(mine);
 }
 
+/* Which the kernel finds out when it is to read it. */
+static void one_that_is_closed_is_nobodys(void)
+{
+    int ends[2];
+    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+    for (size_t n = SCRATCH_RECORDS; n <= SCRATCH_LARGE_RECORDS;
+         n += SCRATCH_LARGE_RECORDS - SCRATCH_RECORDS) {
+        size_t records = n;
+        uint8_t *scratch = scratch_take_for(&records);
+        CU_ASSERT_EQUAL(records, n);
+        memset(scratch, 1, records * FULL);
+        scratch_close(scratch);
+        CU_ASSERT_EQUAL(write(ends[1], scratch, 1), -1);
+        CU_ASSERT_EQUAL(write(ends[1], scratch + records * FULL - 1, 1), -1);
+        scratch_open(scratch);
+        CU_ASSERT_EQUAL(scratch[0], 0);
+        memset(scratch, 1, records * FULL);
+        scratch_give(scratch);
+        CU_ASSERT_PTR_EQUAL(scratch_take_for(&records), scratch);
+        scratch_give(scratch);
+    }
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -181,6 +207,7 @@ int main(void)
         { "what is not used goes back", what_is_not_used_goes_back },
         { "one in use stays", one_in_use_stays },
         { "a thread has its own", a_thread_has_its_own },
+        { "one that is closed is nobody's, until it is opened", one_that_is_closed_is_nobodys },
         CU_TEST_INFO_NULL,
     };
     return check_run("scratch buffers", tests);

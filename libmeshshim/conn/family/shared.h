@@ -22,7 +22,7 @@
 #include "tls/tickets.h"
 
 /* To be raised when what a field means changes but not the size: processes of two libraries must not share it. */
-enum { SHARED_LAYOUT = 8 };
+enum { SHARED_LAYOUT = 9 };
 
 enum { DEFERRED_MOST = 4096 };
 
@@ -78,13 +78,13 @@ struct sending {
     _Atomic shared_bool update_due; /* the peer asked for a key update */
     uint8_t batch; /* full records that the kernel takes at once, as far as is known; 0: it is not */
     int error;
-    struct keys keys;
+    struct keys
+        keys; /* its number is behind those of what the kernel has taken, never of what is only sealed */
     arena_ref residue; /* ciphertext of a committed record that the kernel did not take; RECORD_MOST */
     uint32_t residue_at, residue_length;
     arena_ref
         deferred; /* plaintext of a signal handler that interrupted the lock's owner; goes out behind the residue */
     volatile uint32_t deferred_length;
-    uint64_t slept_seq; /* where the numbers stand if the kernel takes nothing from a sleeper */
     uint64_t
         taken; /* ciphertext that the kernel has, as writing_taken counts it; a sleeper's last call is not in it */
     _Atomic int64_t asked_ns; /* when the last byte went out (outbound) or came in (inbound), 0: answered */

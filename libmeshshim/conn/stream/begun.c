@@ -11,6 +11,7 @@
 #include "base/scratch.h"
 #include "conn/family/arena.h"
 #include "conn/stream/receive_parts.h"
+#include "conn/stream/undo.h"
 
 /* Of the record at the stream's head: is more than nothing here, and less than all? */
 static bool begun_only(const struct reading *r)
@@ -51,17 +52,25 @@ bool reading_take_begun(struct reading *r)
 
 bool stream_is_readable(struct conn *conn, int fd)
 {
-    struct reading r = { .conn = conn, .fd = fd, .flags = MSG_DONTWAIT };
+    struct reading r = { .conn = conn, .fd = fd, .flags = MSG_DONTWAIT, .before = forked_now };
     struct shared *shared = conn->shared;
     SCRATCH_GUARD scratch = scratch_take();
     bool readable = true;
-    if (!shared || !scratch || lock_try(&shared->rx.lock) != LOCK_TAKEN) /* who is reading will know */
+    struct undo undo;
+    if (!shared || !scratch)
         return true;
     r.rx = &shared->rx;
-    r.cipher = scratch;
-    if (conn_is_current(conn, fd, shared))
-        readable = r.rx->kernel ? reading_look_kernel(&r) : reading_take_begun(&r);
-    lock_release(&shared->rx.lock);
+    undo_begin(&undo, reading_abandoned, &r);
+    forked_refuse();
+    if (lock_try(&shared->rx.lock) == LOCK_TAKEN) { /* else who is reading will know */
+        r.entered = true;
+        r.cipher = scratch;
+        if (conn_is_current(conn, fd, shared))
+            readable = r.rx->kernel ? reading_look_kernel(&r) : reading_take_begun(&r);
+        reading_leave(&r);
+    }
+    forked_admit(&r.before);
+    undo_end(&undo);
     if (atomic_load(&conn->closing))
         conn_settle(conn);
     return readable;

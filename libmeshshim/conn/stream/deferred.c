@@ -68,11 +68,13 @@ void writing_flush_deferred(struct conn *conn, int fd)
     if (!shared)
         return;
     quiet_begin(&quiet);
+    w.before = forked_now;
     if (lock_try(&shared->tx.lock) == LOCK_TAKEN) {
         w.tx = &shared->tx;
         if (conn_is_current(conn, fd, shared) && !w.tx->error && !w.tx->closed)
             writing_push_residue(&w, MSG_DONTWAIT | MSG_NOSIGNAL);
         lock_release(&shared->tx.lock);
+        forked_admit(&w.before);
     }
     quiet_end(&quiet);
 }

@@ -4,17 +4,33 @@
 
 #include "base/banned.h"
 #include "base/libc.h"
+#include "base/quiet.h"
 #include "base/scratch.h"
 #include "conn/stream/send_parts.h"
 
-/* For what the library sends by itself: not while another thread is sending. */
-static bool take_quietly(struct writing *w)
+/*
+ * For what the library sends by itself: not while another thread is sending, and not to be left in the middle by a handler, which may fork. False:
+ * not now, and there is nothing to give back.
+ */
+static bool begin(struct writing *w, struct quiet *quiet)
 {
     struct shared *shared = w->conn->shared;
     if (!shared)
         return false;
     w->tx = &shared->tx;
-    return lock_try(&w->tx->lock) == LOCK_TAKEN;
+    quiet_begin(quiet);
+    w->before = forked_now;
+    if (lock_try(&w->tx->lock) == LOCK_TAKEN)
+        return true;
+    quiet_end(quiet);
+    return false;
+}
+
+static void end(struct writing *w, const struct quiet *quiet)
+{
+    lock_release(&w->tx->lock);
+    forked_admit(&w->before);
+    quiet_end(quiet);
 }
 
 /*
@@ -37,6 +53,8 @@ static bool send_message(struct writing *w, uint8_t type, const uint8_t *body, s
     if (total == 0)
         return false;
     put = writing_send(w, record, total, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (w->lost)
+        return false;
     if (put <= 0) {
         w->tx->keys.seq = seq;
         return false;
@@ -64,8 +82,9 @@ void stream_send_early(struct conn *conn, int fd, const uint8_t *data, size_t n)
     struct iovec span = { (void *)(uintptr_t)data, n };
     struct iov in = iov_of(&span, 1);
     SCRATCH_GUARD scratch = scratch_take();
+    struct quiet quiet;
     bool sent;
-    if (!scratch || !take_quietly(&w))
+    if (!scratch || !begin(&w, &quiet))
         return;
     sent = w.tx->kernel ? writing_early_to_kernel(&w, &in) : writing_aead(conn);
     while (sent && in.left)
@@ -77,7 +96,7 @@ void stream_send_early(struct conn *conn, int fd, const uint8_t *data, size_t n)
     else
         w.tx->error =
             ECONNRESET; /* the program was told that they are sent: it must not go on without them */
-    lock_release(&w.tx->lock);
+    end(&w, &quiet);
 }
 
 void writing_update_keys(struct writing *w)
@@ -92,25 +111,27 @@ void writing_update_keys(struct writing *w)
 void stream_answer_update(struct conn *conn, int fd)
 {
     struct writing w = { .conn = conn, .fd = fd };
-    if (!take_quietly(&w))
+    struct quiet quiet;
+    if (!begin(&w, &quiet))
         return;
-    if (!w.tx->closed && !w.tx->error)
+    if (!w.tx->closed && !w.tx->error && atomic_load(&w.tx->update_due))
         writing_update_keys(&w);
-    lock_release(&w.tx->lock);
+    end(&w, &quiet);
 }
 
 void stream_send_alert(struct conn *conn, int fd, uint8_t alert)
 {
     struct writing w = { .conn = conn, .fd = fd };
     const uint8_t body[2] = { 2, alert }; /* fatal */
-    if (!take_quietly(&w))
+    struct quiet quiet;
+    if (!begin(&w, &quiet))
         return;
     if (!w.tx->closed && !w.tx->error) {
         send_message(&w, RECORD_ALERT, body, sizeof body, 0);
         w.tx->closed = true;
         w.tx->error = EPIPE;
     }
-    lock_release(&w.tx->lock);
+    end(&w, &quiet);
 }
 
 /*
@@ -132,8 +153,9 @@ bool stream_finish(struct conn *conn, int fd)
     struct writing w = { .conn = conn, .fd = fd };
     static const uint8_t close_notify[2] = { 1, ALERT_CLOSE_NOTIFY };
     int saved = errno;
+    struct quiet quiet;
     bool said = true;
-    if (!take_quietly(&w))
+    if (!begin(&w, &quiet))
         return true;
     if (w.tx->kernel && !w.tx->closed && !w.tx->error) {
         said = writing_finish_kernel(&w);
@@ -150,7 +172,7 @@ bool stream_finish(struct conn *conn, int fd)
         }
         w.tx->closed = true;
     }
-    lock_release(&w.tx->lock);
+    end(&w, &quiet);
     errno = saved;
     return said;
 }

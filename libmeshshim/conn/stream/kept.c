@@ -185,6 +185,8 @@ ssize_t reading_peek(struct reading *r, struct iov *out)
         result = reading_keep_until(r, out->left,
                                     (r->flags & MSG_DONTWAIT) | (rx->kept_length >= want ? MSG_DONTWAIT : 0));
         reading_save_carry(r, 0);
+        if (r->lost)
+            return result;
     }
     kept = reading_kept(rx);
     return kept.length ? (ssize_t)iov_fill(out, kept.piece + kept.at, kept.length) : result;

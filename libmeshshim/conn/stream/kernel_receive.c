@@ -141,6 +141,8 @@ static ssize_t receive_data(struct reading *r, void *to, size_t n, int flags, in
     for (;;) {
         ssize_t got = receive(r, to, n, flags);
         int result;
+        if (__builtin_expect(r->lost, 0))
+            return got;
         if (got > 0) {
             rx->keys.seq++; /* a record at least */
             rx->empty = 0;
@@ -167,7 +169,7 @@ static ssize_t look(struct reading *r, void *to, size_t n, int flags)
 
 static ssize_t end(struct reading *r, ssize_t result)
 {
-    if (r->rx->low_water)
+    if (r->rx->low_water && !r->lost)
         reading_raise_low_water(r->fd, r->rx);
     if (r->done > 0)
         return (ssize_t)r->done;
@@ -224,7 +226,7 @@ ssize_t reading_count_kernel(struct reading *r)
         got = look(r, r->cipher, SCRATCH_SIZE, MSG_DONTWAIT);
     if (got == SCRATCH_SIZE)
         got += queued(r); /* a bound that is never too low */
-    if (got < 0 && got != -EAGAIN && !r->rx->error)
+    if (got < 0 && got != -EAGAIN && !r->rx->error && !r->lost)
         r->rx->found = (int)-got;
     return got < 0 ? 0 : got;
 }
@@ -251,7 +253,7 @@ bool reading_look_kernel(struct reading *r)
         return !wait_for_more(r);
     if (r->rx->low_water)
         reading_raise_low_water(r->fd, r->rx);
-    if (got < 0 && !r->rx->error)
+    if (got < 0 && !r->rx->error && !r->lost)
         r->rx->found = (int)-got;
     return true;
 }

@@ -138,18 +138,22 @@ static ssize_t send_spans(struct writing *w, struct iovec *spans, size_t n)
 {
     struct msghdr message = { .msg_iov = spans, .msg_iovlen = n };
     int flags = call_flags(w->flags);
-    ssize_t put;
 
     if (n == 1)
-        put = writing_send(w, spans[0].iov_base, spans[0].iov_len, flags);
-    else if (flags & MSG_DONTWAIT)
-        put = libc.syscall(SYS_sendmsg, w->fd, (long)&message, flags, 0, 0, 0);
-    else {
-        writing_sleeps(w);
-        put = libc.sendmsg(w->fd, &message, flags);
-        writing_woke(w);
-    }
-    return n > 1 && put < 0 ? -errno : put;
+        return writing_send(w, spans[0].iov_base, spans[0].iov_len, flags);
+    if (!writing_calls(w, spans, flags))
+        return -ERESTART;
+    return writing_called(w, flags & MSG_DONTWAIT
+                                 ? libc.syscall(SYS_sendmsg, w->fd, (long)&message, flags, 0, 0, 0)
+                                 : libc.sendmsg(w->fd, &message, flags));
+}
+
+/* As much as the program is told, in a forked child: what the kernel has taken from it is sent. */
+static ssize_t leave(const struct writing *w, ssize_t put)
+{
+    size_t done = w->done + (put > 0 ? (size_t)put : 0);
+
+    return done ? (ssize_t)done : put < 0 ? put : -ERESTART;
 }
 
 /* As many of the program's spans as go into one call. */
@@ -175,6 +179,8 @@ ssize_t writing_to_kernel(struct writing *w, struct iov *in)
         if (result < 0 || !fdtable_is(w->fd, w->conn)) /* closed while we slept: it may be another socket's */
             return w->done ? (ssize_t)w->done : result < 0 ? result : -EBADF;
         put = send_spans(w, spans, n);
+        if (__builtin_expect(w->lost, 0))
+            return leave(w, put);
         if (put < 0 && (put = as_plain(w, put)) < 0)
             return w->done ? (ssize_t)w->done : put;
         if (put == 0)
@@ -239,10 +245,12 @@ ssize_t writing_file_to_kernel(struct writing *w, int in, off64_t offset, size_t
     if (result < 0)
         return result;
     do {
-        writing_sleeps(w);
-        put = libc.sendfile64(w->fd, in, &offset, count);
-        writing_woke(w);
-    } while (put < 0 && (put = as_plain(w, -errno)) == 0);
+        if (!writing_calls(w, NULL, 0))
+            return -ERESTART;
+        put = writing_called(w, libc.sendfile64(w->fd, in, &offset, count));
+        if (w->lost)
+            return leave(w, put);
+    } while (put < 0 && (put = as_plain(w, put)) == 0);
     if (put < 0)
         return put;
     w->tx->keys.seq += 1 + (uint64_t)put / PAGE;

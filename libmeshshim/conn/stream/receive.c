@@ -1,7 +1,6 @@
 /* The receiving half of stream.h: records into the program's buffer. */
 #include <errno.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "base/banned.h"
 #include "base/clock.h"
@@ -13,8 +12,7 @@
 #include "conn/stream/side.h"
 #include "conn/stream/undo.h"
 
-enum { COUNT_EXACTLY = 16 * 1024 }; /* by FIONREAD */
-enum { EMPTY_RECORDS = 64 };        /* in a row, before a peer that sends nothing but them is cut off */
+enum { EMPTY_RECORDS = 64 }; /* in a row, before a peer that sends nothing but them is cut off */
 
 /*
  * After SHUT_RD there is but the end. A peer's goodbye that comes after SHUT_RDWR makes our kernel reset, which a plain connection would
@@ -25,36 +23,105 @@ static ssize_t failed(const struct reading *r, int error)
     return error == ECONNRESET && r->rx->reset_told ? 0 : -error;
 }
 
+/* The lock is our parent's. What the kernel has opened it has given to both; of a record we have only a copy. */
+static ssize_t lose(struct reading *r, ssize_t got, int error)
+{
+    r->lost = true;
+    r->sleeping = false;
+    if (r->call.scratch)
+        scratch_open(r->call.scratch);
+    r->call.scratch = NULL;
+    forked_admit(&r->before);
+    if (got >= 0 && r->rx->kernel)
+        return got;
+    return got < 0 && error == EINTR ? -EINTR : -ERESTART;
+}
+
+/* From here on no fork is let in, and none has been since the lock was taken. */
+static inline bool owns(struct reading *r)
+{
+    forked_refuse();
+    if (__builtin_expect(forked_owns(&r->rx->lock), 1))
+        return true;
+    lose(r, -1, 0);
+    return false;
+}
+
+static ssize_t receive(struct reading *r, void *to, size_t n, int flags)
+{
+    forked_call_begin(&r->call, r->rx->kernel ? NULL : r->cipher);
+    forked_admit(&r->before);
+    return flags & MSG_DONTWAIT ? libc_recv_now(r->fd, to, n, flags) : libc.recv(r->fd, to, n, flags);
+}
+
 ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags)
 {
     ssize_t got;
-    if (flags & MSG_DONTWAIT) {
-        got = libc_recv_now(r->fd, to, n, flags);
-        return got < 0 ? failed(r, errno) : got;
+    if (!owns(r))
+        return -ERESTART;
+    if (!(flags & MSG_DONTWAIT)) {
+        if (r->length || r->rx->carry_length) /* whoever does not come back leaves it to the next reader */
+            reading_save_carry(r, 0);
+        atomic_store_explicit(&r->rx->asleep, true, memory_order_relaxed);
+        r->sleeping = true;
     }
-    if (r->length || r->rx->carry_length) /* whoever does not come back leaves it to the next reader */
-        reading_save_carry(r, 0);
-    atomic_store_explicit(&r->rx->asleep, true, memory_order_relaxed);
-    r->sleeping = true;
-    got = libc.recv(r->fd, to, n, flags);
-    r->sleeping = false;
-    atomic_store_explicit(&r->rx->asleep, false, memory_order_relaxed);
+    got = receive(r, to, n, flags);
+    forked_refuse();
+    forked_call_end(&r->call);
+    if (__builtin_expect(!forked_owns(&r->rx->lock), 0))
+        return lose(r, got, errno);
+    if (r->sleeping) {
+        r->sleeping = false;
+        atomic_store_explicit(&r->rx->asleep, false, memory_order_relaxed);
+    }
     return got < 0 ? failed(r, errno) : got;
 }
 
-/* The thread leaves and does not come back. */
-static void abandoned(void *argument)
+void reading_abandoned(void *argument)
 {
     struct reading *r = argument;
     int saved = errno;
-    if (!r->sleeping)
+    bool ours =
+        r->entered && forked_owns(&r->rx->lock); /* else its handler has forked, and leaves in the child */
+    if (!ours)
+        lose(r, 0, 0);
+    else if (!r->sleeping)
         r->rx->error = ECONNRESET; /* between two calls: nothing sensible can follow */
     if (r->cipher)
         scratch_give(r->cipher);
-    arena_free(r->sink, RECORD_PLAINTEXT);
-    atomic_store_explicit(&r->rx->asleep, false, memory_order_relaxed);
-    lock_release(&r->rx->lock);
+    if (ours) {
+        arena_free(r->sink, RECORD_PLAINTEXT);
+        atomic_store_explicit(&r->rx->asleep, false, memory_order_relaxed);
+        lock_release(&r->rx->lock);
+    }
+    forked_now = r->before;
     errno = saved;
+}
+
+int reading_enter(struct reading *r, const struct shared *shared)
+{
+    int busy = side_take(&r->rx->lock, &r->rx->asleep, r->fd, r->flags);
+    if (busy && busy != -EIO && busy != -EOWNERDEAD) /* a sleeper has left everything in order */
+        return busy;
+    r->entered = true;
+    if (busy == -EIO) {
+        r->rx->error = ECONNRESET;
+        reading_leave(r);
+        return -ECONNRESET;
+    }
+    if (conn_is_current(r->conn, r->fd, shared)) /* not closed, perhaps reused, while we waited */
+        return 0;
+    reading_leave(r);
+    return -EBADF;
+}
+
+void reading_leave(struct reading *r)
+{
+    r->cipher = r->sink = NULL; /* given back */
+    if (__builtin_expect(r->lost, 0))
+        return;
+    lock_release(&r->rx->lock);
+    forked_admit(&r->before);
 }
 
 bool reading_aead(struct conn *conn)
@@ -119,9 +186,14 @@ int reading_open(struct reading *r, size_t at, size_t total, struct iov *out, bo
     if (!reading_aead(r->conn) || (keep && !place(rx, room, out, spans)))
         return reading_fail(r, ENOMEM, ALERT_INTERNAL_ERROR);
     to = keep || aside ? iov_of(spans, 2) : *out;
-    alert = record_open(r->conn->rx_aead, &rx->keys, r->cipher + at, total, &to, &record);
+    if (!keep && !r->sink) /* into memory that is not shared */
+        forked_admit(&r->before);
+    alert = record_open_as(r->conn->rx_aead, &rx->keys, rx->keys.seq, r->cipher + at, total, &to, &record);
+    if (!owns(r))
+        return -ERESTART;
     if (alert < 0)
         return reading_fail_protocol(r, -alert);
+    rx->keys.seq++;
     if (record.type == RECORD_DATA) {
         if (rx->message_have) /* RFC 8446 §5.1: nothing comes between the parts of a message */
             return reading_fail_protocol(r, ALERT_UNEXPECTED_MESSAGE);
@@ -163,6 +235,8 @@ int reading_save_carry(struct reading *r, size_t at)
 {
     struct receiving *rx = r->rx;
     size_t n = rx->ended || rx->error ? 0 : r->length - at;
+    if (__builtin_expect(r->lost, 0))
+        return 0;
     if (n > RECORD_MOST) /* never: whole records have been opened, and what is left is a part of one */
         return reading_fail(r, ECONNRESET, ALERT_INTERNAL_ERROR);
     if (n == 0) {
@@ -294,7 +368,9 @@ static ssize_t discard(struct reading *r, size_t n)
     struct iovec span = { r->sink = arena_alloc(RECORD_PLAINTEXT), room };
     struct iov out = iov_of(&span, 1);
     ssize_t got = r->sink ? read_all(r, &out) : -ENOMEM;
-    arena_free(r->sink, RECORD_PLAINTEXT);
+    if (!r->lost)
+        arena_free(r->sink, RECORD_PLAINTEXT);
+    r->sink = NULL;
     return got;
 }
 
@@ -333,20 +409,26 @@ static ssize_t read_some(struct reading *r, struct iov *out)
     if (r->flags & MSG_PEEK)
         return reading_peek(r, out);
     got = r->flags & MSG_TRUNC ? discard(r, out->left) : read_records(r, out);
-    if (__builtin_expect(r->rx->told, 0) && r->rx->kept_length == 0) {
+    if (__builtin_expect(r->rx->told, 0) && !r->lost && r->rx->kept_length == 0) {
         r->rx->told = false;
         reading_take_begun(r);
     }
     return got;
 }
 
-static ssize_t read_locked(struct conn *conn, int fd, struct iov *out, int flags)
+static ssize_t read_once(struct conn *conn, struct shared *shared, int fd, struct iov out, int flags)
 {
-    struct reading r = { .conn = conn, .rx = &conn->shared->rx, .fd = fd, .flags = flags };
+    struct reading r = { .conn = conn, .rx = &shared->rx, .fd = fd, .flags = flags, .before = forked_now };
     struct undo undo;
     ssize_t got;
-    undo_begin(&undo, abandoned, &r);
-    got = read_some(&r, out);
+    undo_begin(&undo, reading_abandoned, &r);
+    got = reading_enter(&r, shared);
+    if (got == 0) {
+        got = read_some(&r, &out);
+        if (got > 0 && !(flags & MSG_PEEK) && !r.lost)
+            count(conn, got);
+        reading_leave(&r);
+    }
     undo_end(&undo);
     return got;
 }
@@ -354,10 +436,7 @@ static ssize_t read_locked(struct conn *conn, int fd, struct iov *out, int flags
 ssize_t stream_read(struct conn *conn, int fd, struct iov *out, int flags)
 {
     struct shared *shared = conn->shared;
-    struct receiving *rx;
     ssize_t got;
-    bool answer;
-    int busy;
     if (__builtin_expect(flags & (MSG_OOB | MSG_ERRQUEUE), 0)) {
         if (flags & MSG_OOB)
             return -EINVAL;
@@ -366,94 +445,14 @@ ssize_t stream_read(struct conn *conn, int fd, struct iov *out, int flags)
     }
     if (!shared) /* closed by another thread at this very moment */
         return -EBADF;
-    rx = &shared->rx;
-    busy = side_take(&rx->lock, &rx->asleep, fd, flags);
-    if (busy == -EIO)
-        rx->error = ECONNRESET, lock_release(&rx->lock);
-    if (busy && busy != -EOWNERDEAD) /* a sleeper has left everything in order */
-        return busy == -EIO ? -ECONNRESET : busy;
-    {
-        LOCK_GUARD guard = &rx->lock;
-        (void)guard;
-        if (!conn_is_current(conn, fd, shared)) /* closed, perhaps reused, while we waited */
-            return -EBADF;
-        got = read_locked(conn, fd, out, flags);
-        if (got > 0 && !(flags & MSG_PEEK))
-            count(conn, got);
-        answer = atomic_load_explicit(&shared->tx.update_due, memory_order_relaxed);
-    }
-    if (__builtin_expect(answer, 0))
+    do
+        got = read_once(conn, shared, fd, *out, flags);
+    while (__builtin_expect(got == -ERESTART, 0));
+    if (__builtin_expect(atomic_load_explicit(&shared->tx.update_due, memory_order_relaxed), 0))
         stream_answer_update(conn, fd);
     if (__builtin_expect(atomic_load(&conn->closing), 0))
         conn_settle(conn);
     return got;
-}
-
-ssize_t stream_available(struct conn *conn, int fd)
-{
-    struct shared *shared = conn->shared;
-    struct reading r = { .conn = conn, .fd = fd, .flags = MSG_DONTWAIT };
-    int ciphertext = 0, busy;
-    ssize_t result;
-    if (!shared)
-        return -EBADF;
-    r.rx = &shared->rx;
-    busy = side_take(&r.rx->lock, &r.rx->asleep, fd, MSG_DONTWAIT);
-    if (busy == -EIO)
-        r.rx->error = ECONNRESET;
-    else if (busy && busy != -EOWNERDEAD)
-        return 0;
-    {
-        LOCK_GUARD guard = &r.rx->lock;
-        SCRATCH_GUARD scratch = NULL;
-        (void)guard;
-        if (!conn_is_current(conn, fd, shared))
-            return -EBADF;
-        if (libc.ioctl(fd, FIONREAD, (long)&ciphertext) < 0)
-            return -errno;
-        if (r.rx->kernel) {
-            scratch = r.cipher = scratch_take();
-            return scratch ? reading_count_kernel(&r) : 0;
-        }
-        /* A little is opened and counted exactly; of much, the ciphertext behind it is a bound that is never too low. */
-        if (ciphertext > (int)reading_held(r.rx) && !r.rx->ended && !r.rx->error &&
-            r.rx->kept_length < COUNT_EXACTLY) {
-            scratch = scratch_take();
-            if (scratch) {
-                r.cipher = scratch;
-                reading_keep_until(&r, COUNT_EXACTLY, MSG_DONTWAIT);
-                reading_save_carry(&r, 0);
-            }
-        }
-        result = (ssize_t)reading_kept(r.rx).length;
-        r.rx->told = result > 0;
-        if (result >= COUNT_EXACTLY && libc.ioctl(fd, FIONREAD, (long)&ciphertext) == 0 &&
-            ciphertext > RECORD_OVERHEAD)
-            result += ciphertext - RECORD_OVERHEAD;
-    }
-    if (atomic_load(&conn->closing))
-        conn_settle(conn);
-    return result;
-}
-
-void stream_drain_control(struct conn *conn, int fd)
-{
-    struct reading r = { .conn = conn, .fd = fd, .flags = MSG_DONTWAIT };
-    struct shared *shared = conn->shared;
-    SCRATCH_GUARD scratch = NULL;
-    if (!shared)
-        return;
-    r.rx = &shared->rx;
-    if (lock_try(&r.rx->lock) != LOCK_TAKEN)
-        return;
-    if (r.rx->kernel)
-        reading_drain_kernel(&r);
-    else if (!r.rx->ended && !r.rx->error && r.rx->kept_length == 0 && (scratch = scratch_take()) != NULL) {
-        r.cipher = scratch;
-        reading_keep_until(&r, 1, MSG_DONTWAIT);
-        reading_save_carry(&r, 0);
-    }
-    lock_release(&r.rx->lock);
 }
 
 void stream_end_reading(struct conn *conn)

@@ -1,9 +1,10 @@
-/* What the files of the receiving half share: receive.c (records into the program's buffer), kept.c (plaintext that waits), begun.c (records that have not come whole),
+/* What the files of the receiving half share: receive.c (records into the program's buffer), available.c, kept.c (plaintext that waits), begun.c (records that have not come whole),
  * messages.c (records that carry no data, and how a stream ends), kernel_receive.c (the same where the kernel opens the records). The receiving lock is held
  * throughout. */
 #ifndef MESHSHIM_RECEIVE_PARTS_H
 #define MESHSHIM_RECEIVE_PARTS_H
 
+#include "base/forked.h"
 #include "conn/stream/stream.h"
 #include "tls/record.h"
 
@@ -18,9 +19,19 @@ struct reading {
     bool dry;        /* the kernel gave less than was asked */
     bool sleeping;   /* in a real call that may wait */
     uint8_t *sink;   /* where MSG_TRUNC's plaintext goes; arena */
+    struct forked_state before;
+    struct forked_call call;
+    bool entered; /* the lock was taken */
+    bool
+        lost; /* this is a forked child by now, and the lock its parent's: nothing may be changed, and the call begins anew */
 };
 
 /* receive.c */
+/* As writing_enter and writing_leave. */
+int reading_enter(struct reading *r, const struct shared *shared);
+void reading_leave(struct reading *r);
+/* The thread leaves and does not come back; for undo_begin, before reading_enter. */
+void reading_abandoned(void *reading);
 ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags);
 bool reading_aead(struct conn *conn);
 /* Whether the next real call may wait: only before anything was delivered, or when all is wanted. */

@@ -1,5 +1,6 @@
 /* The sending half of stream.h: the program's bytes into records. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -15,42 +16,6 @@
 #include "conn/stream/send_parts.h"
 #include "conn/stream/side.h"
 #include "conn/stream/undo.h"
-
-void writing_sleeps(struct writing *w)
-{
-    /* In this order: whoever is killed asleep has these numbers taken back, and none is ever used twice. */
-    w->tx->slept_seq = w->tx->residue_length == 0 && w->plain ? w->seq : w->tx->keys.seq;
-    atomic_store_explicit(&w->tx->asleep, true, memory_order_release);
-    w->sleeping = true;
-}
-
-void writing_woke(struct writing *w)
-{
-    w->sleeping = false;
-    atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);
-}
-
-ssize_t writing_put(struct writing *w, const void *data, size_t n, int flags)
-{
-    ssize_t put;
-    if (flags & MSG_DONTWAIT) {
-        put = libc_send_now(w->fd, data, n, flags);
-    } else {
-        writing_sleeps(w);
-        put = libc.send(w->fd, data, n, flags);
-        writing_woke(w);
-    }
-    return put < 0 ? -errno : put;
-}
-
-ssize_t writing_send(struct writing *w, const void *data, size_t n, int flags)
-{
-    ssize_t put = __builtin_expect(w->announces, 0) && n ? writing_announce(w, data, n, flags)
-                                                         : writing_put(w, data, n, flags);
-    if (put > 0)
-        w->tx->taken += (uint64_t)put;
-    return put;
-}
 
 bool writing_aead(struct conn *conn)
 {
@@ -80,6 +45,20 @@ bool writing_keep_residue(struct sending *tx, const uint8_t *rest, size_t n)
     return true;
 }
 
+/*
+ * The kernel is to wait for room only with a copy: a forked child's can be taken away (forked.h), while the residue is everybody's. No
+ * fork is let in where it need not wait.
+ */
+static ssize_t send_residue(struct writing *w, const uint8_t *at, size_t n, int flags)
+{
+    ssize_t put = writing_send(w, at, n, flags | MSG_DONTWAIT);
+    if (put != -EAGAIN || (flags & MSG_DONTWAIT) || !w->cipher ||
+        (libc.fcntl(w->fd, F_GETFL, 0) & O_NONBLOCK))
+        return put;
+    memcpy(w->cipher, at, n);
+    return writing_send(w, w->cipher, n, flags);
+}
+
 static int push_residue(struct writing *w, int flags)
 {
     struct sending *tx = w->tx;
@@ -92,9 +71,9 @@ static int push_residue(struct writing *w, int flags)
             tx->error = ECONNRESET;
             return -ECONNRESET;
         }
-        put = writing_send(w, residue + at, left, flags);
-        if (put < 0)
-            return (int)put;
+        put = send_residue(w, residue + at, left, flags);
+        if (put < 0 || w->lost)
+            return put < 0 ? (int)put : -ERESTART;
         tx->residue_at = at + (uint32_t)put;
         tx->residue_length = left - (uint32_t)put;
     }
@@ -142,12 +121,17 @@ static void learn_batch(struct writing *w, size_t put)
         w->tx->batch = (uint8_t)(2 * batch < SCRATCH_LARGE_RECORDS ? 2 * batch : SCRATCH_LARGE_RECORDS);
 }
 
+/* With numbers that are this process' own, for it may be forked meanwhile: see forked.h. */
 static bool seal_batch(struct writing *w, struct iov *in)
 {
+    size_t most = writing_batch(w);
     w->total = w->plain = 0;
-    for (size_t i = writing_batch(w); i > 0 && in->left > 0; i--) {
+    w->seq = w->tx->keys.seq;
+    forked_admit(&w->before);
+    for (w->sealed = 0; w->sealed < most && in->left > 0; w->sealed++) {
         size_t n = in->left < RECORD_PLAINTEXT ? in->left : RECORD_PLAINTEXT;
-        size_t sealed = record_seal(w->conn->tx_aead, &w->tx->keys, RECORD_DATA, in, n, w->cipher + w->total);
+        size_t sealed = record_seal_as(w->conn->tx_aead, &w->tx->keys, w->seq + w->sealed, RECORD_DATA, in, n,
+                                       w->cipher + w->total);
         if (sealed == 0)
             return false;
         w->total += sealed;
@@ -156,20 +140,30 @@ static bool seal_batch(struct writing *w, struct iov *in)
     return true;
 }
 
+/* What our parent was told is told to us, but for what the kernel took of its last record: that begins anew. */
+static ssize_t leave_batch(struct writing *w, ssize_t put)
+{
+    if (put > 0)
+        w->done += (size_t)put == w->total ? w->plain : (size_t)put / FULL_RECORD * RECORD_PLAINTEXT;
+    return put < 0 ? put : -ERESTART;
+}
+
 ssize_t writing_send_batch(struct writing *w, struct iov *in)
 {
-    ssize_t put = -ENOBUFS;
+    ssize_t put;
     if (record_wants_update(&w->tx->keys) || atomic_load_explicit(&w->tx->update_due, memory_order_relaxed))
         writing_update_keys(w);
     if (!writing_aead(w->conn))
-        return put;
-    w->seq = w->tx->keys.seq;
-    if (seal_batch(w, in))
-        put = writing_send(w, w->cipher, w->total, w->flags);
-    if (put < 0)
-        w->tx->keys.seq = w->seq;
-    else
+        return -ENOBUFS;
+    if (!seal_batch(w, in))
+        return writing_owns(w) ? -ENOBUFS : -ERESTART;
+    put = writing_send(w, w->cipher, w->total, w->flags);
+    if (__builtin_expect(w->lost, 0))
+        return leave_batch(w, put);
+    if (put >= 0) {
+        w->tx->keys.seq = w->seq + w->sealed;
         learn_batch(w, (size_t)put);
+    }
     return put;
 }
 
@@ -206,8 +200,8 @@ static bool shorten(struct writing *w, const uint8_t *record, size_t part, struc
     uint8_t *room = residue_room(tx);
     if (n < 2 || part >= RECORD_HEADER + n || !room)
         return false;
-    tx->keys.seq--;
-    if (record_seal_padded(w->conn->tx_aead, &tx->keys, RECORD_DATA, in, n - 1, room) == 0 ||
+    if (record_seal_padded(w->conn->tx_aead, &tx->keys, tx->keys.seq - 1, RECORD_DATA, in, n - 1, room) ==
+            0 ||
         memcmp(room, record, part) != 0) {
         writing_keep_residue(tx, record + part, n + RECORD_OVERHEAD - part);
         return false;
@@ -272,15 +266,17 @@ void writing_take_over(struct writing *w)
         return;
     if (taken_from_sleeper(w) != 0)
         w->tx->error = ECONNRESET; /* the rest of the record died with its process */
-    if (!w->tx->error)
-        w->tx->keys.seq = w->tx->slept_seq;
 }
 
 void writing_abandoned(void *argument)
 {
     struct writing *w = argument;
     int saved = errno;
-    if (!w->sleeping) {
+    bool ours =
+        w->entered && forked_owns(&w->tx->lock); /* else its handler has forked, and leaves in the child */
+    if (!ours) {
+        writing_lose(w, 0);
+    } else if (!w->sleeping) {
         w->tx->error = ECONNRESET; /* between two calls: nothing sensible can follow */
     } else if (!w->tx->kernel) {
         bool batch = w->tx->residue_length == 0;
@@ -292,8 +288,11 @@ void writing_abandoned(void *argument)
     }
     if (w->cipher)
         scratch_give(w->cipher);
-    atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);
-    lock_release(&w->tx->lock);
+    if (ours) {
+        atomic_store_explicit(&w->tx->asleep, false, memory_order_relaxed);
+        lock_release(&w->tx->lock);
+    }
+    forked_now = w->before;
     errno = saved;
 }
 
@@ -409,57 +408,51 @@ static ssize_t write_locked(struct writing *w, struct iov *in)
     return write_records(w, in);
 }
 
+static ssize_t write_once(struct conn *conn, struct shared *shared, int fd, struct iov in, int flags,
+                          bool zerocopy)
+{
+    struct writing w = { .conn = conn, .tx = &shared->tx, .fd = fd, .flags = flags, .before = forked_now };
+    struct undo undo;
+    ssize_t put;
+    undo_begin(&undo, writing_abandoned, &w);
+    put = writing_enter(&w, shared, flags);
+    if (put == 0) {
+        w.announces = zerocopy && !w.tx->announced;
+        put = write_locked(&w, &in);
+        if (zerocopy && put > 0 && !w.lost)
+            w.tx->announced = false;
+        writing_leave(&w, put, flags & MSG_MORE);
+    }
+    undo_end(&undo);
+    return put;
+}
+
 ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
 {
     struct shared *shared = conn->shared;
-    struct writing w = { .conn = conn, .fd = fd };
     ssize_t put;
-    bool quiet, zerocopy;
-    int busy;
+    bool quiet, zerocopy, signals = !(flags & MSG_NOSIGNAL);
     if (!shared) /* closed by another thread at this very moment */
         return -EBADF;
-    w.tx = &shared->tx;
     quiet = shared->rx.keys.seq == 0 &&
             !process_is_locked_in(); /* an alert may explain a broken pipe: no signal before we know */
     zerocopy = __builtin_expect(flags & MSG_ZEROCOPY, 0) && stream_is_zerocopy(fd);
-    if (zerocopy && w.tx->kernel)
+    if (zerocopy && shared->tx.kernel)
         return -EOPNOTSUPP; /* as kernel TLS itself */
     /* A record has no urgent byte: out-of-band data goes in line, as SO_OOBINLINE shows it. */
-    w.flags = (flags & ~(MSG_FASTOPEN | MSG_OOB | MSG_ZEROCOPY)) | (quiet ? MSG_NOSIGNAL : 0);
-    if (__builtin_expect(lock_is_mine(&w.tx->lock), 0) && w.tx->kernel)
-        return writing_past_owner(conn, fd, in, w.flags);
-    if (__builtin_expect(lock_is_mine(&w.tx->lock), 0) && !(flags & MSG_DONTWAIT))
-        return zerocopy ? -ENOBUFS : writing_defer(w.tx, in); /* of what is deferred nobody could be told */
-    busy = side_take(&w.tx->lock, &w.tx->asleep, fd, flags);
-    if (busy == -EIO)
-        w.tx->error = ECONNRESET; /* its owner died in the middle of a record */
-    else if (busy == -EOWNERDEAD)
-        writing_take_over(&w);
-    else if (busy)
-        return busy;
-    {
-        LOCK_GUARD guard = &w.tx->lock;
-        struct undo undo;
-        (void)guard;
-        if (!conn_is_current(conn, fd, shared))
-            return -EBADF;
-        w.announces = zerocopy && !w.tx->announced;
-        undo_begin(&undo, writing_abandoned, &w);
-        put = write_locked(&w, in);
-        undo_end(&undo);
-        if (zerocopy && put > 0)
-            w.tx->announced = false;
-        if (put > 0 && __builtin_expect(w.tx->nagle, 0) && !(flags & MSG_MORE))
-            writing_push_first(conn, fd);
-        if (put > 0)
-            writing_count(conn, put);
-    }
-    if (__builtin_expect(w.tx->deferred_length > 0, 0))
-        writing_flush_deferred(conn, fd);
+    flags = (flags & ~(MSG_FASTOPEN | MSG_OOB | MSG_ZEROCOPY)) | (quiet ? MSG_NOSIGNAL : 0);
+    if (__builtin_expect(lock_is_mine(&shared->tx.lock), 0) && shared->tx.kernel)
+        return writing_past_owner(conn, fd, in, flags);
+    if (__builtin_expect(lock_is_mine(&shared->tx.lock), 0) && !(flags & MSG_DONTWAIT))
+        return zerocopy ? -ENOBUFS
+                        : writing_defer(&shared->tx, in); /* of what is deferred nobody could be told */
+    do
+        put = write_once(conn, shared, fd, *in, flags, zerocopy);
+    while (__builtin_expect(put == -ERESTART, 0));
     if (put < 0 && put != -EAGAIN) {
         ssize_t kernel = put;
         put = explain(conn, fd, put);
-        if (kernel == -EPIPE && quiet && !(flags & MSG_NOSIGNAL))
+        if (kernel == -EPIPE && quiet && signals)
             raise(SIGPIPE);
     }
     if (__builtin_expect(atomic_load(&conn->closing), 0))

@@ -1,8 +1,9 @@
-/* What the files of the sending half share: send.c (the program's bytes), sendfile.c, farewell.c (records that carry no data of a
+/* What the files of the sending half share: turn.c (the lock and the real calls), send.c (the program's bytes), sendfile.c, farewell.c (records that carry no data of a
  * write: alerts, key updates, what was kept from before the handshake), kernel_send.c. The sending lock is held throughout. */
 #ifndef MESHSHIM_SEND_PARTS_H
 #define MESHSHIM_SEND_PARTS_H
 
+#include "base/forked.h"
 #include "conn/stream/stream.h"
 #include "tls/record.h"
 
@@ -21,15 +22,36 @@ struct writing {
     size_t plain;    /* of the batch that is being sent */
     size_t total;    /* the same, as ciphertext */
     uint64_t seq;    /* of its first record */
+    uint64_t sealed; /* how many records it has */
+    struct forked_state before;
+    struct forked_call call;
+    bool entered; /* the lock was taken */
+    bool
+        lost; /* this is a forked child by now, and the lock its parent's: nothing may be changed, and the call begins anew */
 };
 
-/* send.c */
-/* Around a real call that may wait. */
-void writing_sleeps(struct writing *w);
-void writing_woke(struct writing *w);
-/* What the kernel takes, or minus an errno; writing_send also counts it. */
+/* turn.c */
+/*
+ * Takes the lock, for a call of the program, and no fork is let in: 0, or minus an errno (-ERESTART: from the beginning). What follows must be left
+ * by writing_leave, with what the program is told.
+ */
+int writing_enter(struct writing *w, const struct shared *shared, int flags);
+void writing_leave(struct writing *w, ssize_t put, bool more);
+/*
+ * Around a real call that sends `data`, and may wait without MSG_DONTWAIT. False, or -ERESTART: it is not ours to make. Of what has come back it
+ * gives the count, or minus the errno.
+ */
+bool writing_calls(struct writing *w, const void *data, int flags);
+ssize_t writing_called(struct writing *w, ssize_t put);
+/* Both, and what is between them; writing_send announces it where that is asked for. */
 ssize_t writing_put(struct writing *w, const void *data, size_t n, int flags);
 ssize_t writing_send(struct writing *w, const void *data, size_t n, int flags);
+/* From here on no fork is let in, and none has been since the lock was taken. */
+bool writing_owns(struct writing *w);
+/* The lock is our parent's. What the program is told of a call that has given `put`. */
+ssize_t writing_lose(struct writing *w, ssize_t put);
+
+/* send.c */
 bool writing_aead(struct conn *conn);
 /* What the kernel did not take of a committed record; false when out of memory. */
 bool writing_keep_residue(struct sending *tx, const uint8_t *rest, size_t n);

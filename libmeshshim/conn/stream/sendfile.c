@@ -7,7 +7,6 @@
 #include "base/scratch.h"
 #include "conn/fdtable.h"
 #include "conn/stream/send_parts.h"
-#include "conn/stream/side.h"
 #include "conn/stream/undo.h"
 
 /* Reads a batch of the file straight into the places where its records' bodies will be sealed. */
@@ -80,53 +79,50 @@ static ssize_t send_file(struct writing *w, int in, off64_t offset, size_t count
     return (ssize_t)w->done;
 }
 
+static ssize_t send_locked(struct writing *w, int in, off64_t at, size_t count)
+{
+    SCRATCH_GUARD scratch = NULL;
+    if (w->tx->kernel && !w->tx->error)
+        return w->tx->closed || count == 0 || atomic_load(&w->conn->shared->gone)
+                   ? writing_to_kernel_ended(w)
+                   : writing_file_to_kernel(w, in, at, count);
+    if (w->tx->error)
+        return -shared_error(&w->tx->error);
+    if (w->tx->closed || count == 0)
+        return writing_send(w, "", 0, 0);
+    w->records = (count + RECORD_PLAINTEXT - 1) / RECORD_PLAINTEXT;
+    scratch = scratch_take_for(&w->records);
+    w->cipher = scratch;
+    return scratch ? send_file(w, in, at, count) : -ENOBUFS;
+}
+
+static ssize_t send_once(struct conn *conn, struct shared *shared, int fd, int in, off64_t at, size_t count)
+{
+    struct writing w = { .conn = conn, .tx = &shared->tx, .fd = fd, .before = forked_now };
+    struct undo undo;
+    ssize_t put;
+    undo_begin(&undo, writing_abandoned, &w);
+    put = writing_enter(&w, shared, 0);
+    if (put == 0) {
+        put = send_locked(&w, in, at, count);
+        writing_leave(&w, put, false);
+    }
+    undo_end(&undo);
+    return put;
+}
+
 ssize_t stream_sendfile(struct conn *conn, int fd, int in, off64_t *offset, size_t count)
 {
     struct shared *shared = conn->shared;
-    struct writing w = { .conn = conn, .fd = fd };
     off64_t at = offset ? *offset : lseek64(in, 0, SEEK_CUR);
     ssize_t put;
-    int busy;
     if (!shared)
         return -EBADF;
-    w.tx = &shared->tx;
     if (at < 0)
         return offset || errno == ESPIPE ? -EINVAL : -errno;
-    busy = side_take(&w.tx->lock, &w.tx->asleep, fd, 0);
-    if (busy == -EIO)
-        w.tx->error = ECONNRESET; /* its owner died in the middle of a record */
-    else if (busy == -EOWNERDEAD)
-        writing_take_over(&w);
-    else if (busy)
-        return busy;
-    {
-        LOCK_GUARD guard = &w.tx->lock;
-        SCRATCH_GUARD scratch = NULL;
-        struct undo undo;
-        (void)guard;
-        if (!conn_is_current(conn, fd, shared))
-            return -EBADF;
-        undo_begin(&undo, writing_abandoned, &w);
-        if (w.tx->kernel && !w.tx->error) {
-            put = w.tx->closed || count == 0 || atomic_load(&shared->gone)
-                      ? writing_to_kernel_ended(&w)
-                      : writing_file_to_kernel(&w, in, at, count);
-        } else if (w.tx->error || w.tx->closed || count == 0) {
-            put = w.tx->error ? -shared_error(&w.tx->error) : writing_send(&w, "", 0, 0);
-        } else {
-            w.records = (count + RECORD_PLAINTEXT - 1) / RECORD_PLAINTEXT;
-            scratch = scratch_take_for(&w.records);
-            w.cipher = scratch;
-            put = scratch ? send_file(&w, in, at, count) : -ENOBUFS;
-        }
-        undo_end(&undo);
-        if (put > 0 && w.tx->nagle)
-            writing_push_first(conn, fd);
-        if (put > 0)
-            writing_count(conn, put);
-    }
-    if (w.tx->deferred_length > 0)
-        writing_flush_deferred(conn, fd);
+    do
+        put = send_once(conn, shared, fd, in, at, count);
+    while (put == -ERESTART);
     if (put > 0) {
         if (offset)
             *offset = at + put;

@@ -6,29 +6,33 @@
 #include <sys/socket.h>
 
 #include "base/banned.h"
+#include "base/forked.h"
 #include "base/libc.h"
 
+/* A child that a handler forked in the middle would take it in its parent's name. */
 int side_take(struct lock *lock, _Atomic shared_bool *asleep, int fd, int flags)
 {
-    switch (lock_try(lock)) {
-    case LOCK_TAKEN:
+    const struct forked_state before = forked_now;
+    enum lock_result result;
+    forked_refuse();
+    result = lock_try(lock);
+    if (__builtin_expect(result == LOCK_TAKEN, 1))
         return 0;
-    case LOCK_MINE:
+    forked_admit(&before);
+    if (result == LOCK_MINE)
         return -EAGAIN; /* a signal handler came back into the connection that it interrupted */
-    default:
-        break;
-    }
     if (atomic_load_explicit(asleep, memory_order_relaxed) && !lock_is_orphan(lock) &&
         ((flags & MSG_DONTWAIT) || (libc.fcntl(fd, F_GETFL, 0) & O_NONBLOCK)))
         return -EAGAIN;
-    switch (lock_take(lock)) {
-    case LOCK_MINE:
-        return -EAGAIN;
-    case LOCK_ORPHAN:
-        return atomic_exchange(asleep, false) ? -EOWNERDEAD : -EIO;
-    default:
-        return 0;
+    result = lock_contended(lock);
+    forked_refuse();
+    if (!forked_owns(lock)) {
+        forked_admit(&before);
+        return -ERESTART;
     }
+    if (result == LOCK_ORPHAN)
+        return atomic_exchange(asleep, false) ? -EOWNERDEAD : -EIO;
+    return 0;
 }
 
 bool side_take_last(struct lock *lock, _Atomic shared_bool *asleep, int *error)

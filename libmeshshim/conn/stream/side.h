@@ -10,7 +10,8 @@
 /*
  * Takes a direction's lock. 0; -EAGAIN where the caller may not wait behind an owner that sleeps in the kernel, or is a signal handler that
  * came back into the connection it interrupted. Where the owner has died the lock is taken: -EOWNERDEAD, it slept in the kernel (its
- * process was killed, or has become another program by exec); -EIO, it was in the middle.
+ * process was killed, or has become another program by exec); -EIO, it was in the middle. Where it is taken, no fork is let in from here on
+ * (forked.h); -ERESTART: this is a child that was forked here, and its parent has taken it.
  */
 int side_take(struct lock *lock, _Atomic shared_bool *asleep, int fd, int flags);
 

@@ -32,7 +32,7 @@ ssize_t writing_announce(struct writing *w, const uint8_t *data, size_t n, int f
 {
     ssize_t put, more = 0;
     put = writing_put(w, &every_byte[data[0]], 1, flags | MSG_ZEROCOPY | (n > 1 ? MSG_MORE : 0));
-    if (put <= 0)
+    if (put <= 0 || w->lost)
         return put;
     w->announces = false;
     w->tx->announced = true;
