@@ -82,7 +82,7 @@ else
     not_ok "secrets: the family's memory: seals: ${seals:-no memfd}, core files: ${flags:-not mapped}"
 fi
 modes=$(find "$work/own/run" -printf '%y%m ' | tr ' ' '\n' | sort -u | tr '\n' ' ')
-if [[ $modes =~ ^\ *d700\ f600\ s600\ $ ]]; then
+if [[ $modes =~ ^\ *d700\ f400\ s600\ $ ]]; then
     ok "secrets: the runtime directory and what is in it are the user's alone"
 else
     not_ok "secrets: modes in the runtime directory: $modes"
