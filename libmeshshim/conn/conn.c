@@ -253,8 +253,7 @@ void conn_say_goodbye(struct conn *conn, int fd)
         settle_count(conn, false);
         atomic_store_explicit(&conn->state, CONN_OPEN, memory_order_release);
     }
-    if (!stream_finish(conn, fd))
-        goodbye_later(fd, false);
+    goodbye_say(conn, fd, false);
     stream_drain_control(conn, fd);
 }
 

@@ -222,7 +222,7 @@ int hook_shutdown(int fd, int how)
         return libc.shutdown(fd, how);
     if (conn_state(conn) != CONN_OPEN)
         return shut_pending(conn, fd, how);
-    if ((how == SHUT_WR || how == SHUT_RDWR) && !stream_finish(conn, fd) && goodbye_later(fd, true))
+    if ((how == SHUT_WR || how == SHUT_RDWR) && goodbye_say(conn, fd, true))
         how = how == SHUT_WR ? -1 : SHUT_RD; /* the rest comes behind the goodbye */
     if (how == SHUT_RD || how == SHUT_RDWR)
         stream_end_reading(conn);

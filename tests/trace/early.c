@@ -159,3 +159,34 @@ void script_speak_leave_and_reuse(struct side *s)
     }
     meet(s);
 }
+
+/* Many wait for a listener that never accepts; of what was said before to another one, nothing is held up. */
+void script_speak_among_many(struct side *s)
+{
+    enum { OLD = 3, MANY = 80 };
+    struct sockaddr_in silent = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    char byte;
+    if (s->client) {
+        hear(s, &silent.sin_port, sizeof silent.sin_port);
+        for (int i = 0; i < OLD + MANY; i++) {
+            int fd = tcp_socket(SOCK_NONBLOCK);
+            const struct sockaddr_in *to = i < OLD ? &s->address : &silent;
+            connect(fd, (const struct sockaddr *)to, sizeof *to);
+            await(fd, POLLOUT);
+            if (send(fd, "first", 5, 0) != 5)
+                fail("send %d", i);
+        }
+        meet(s);
+        hear(s, &byte, 1); /* waits where nobody drives a handshake by the way */
+        say("all of the old ones were heard");
+    } else {
+        int listener = listen_on(&silent, MANY + 10);
+        tell(s, &silent.sin_port, sizeof silent.sin_port);
+        meet(s);
+        for (int i = 0; i < OLD; i++)
+            say_recv(accepted(s), 5, MSG_WAITALL);
+        tell(s, "x", 1);
+        close(listener);
+    }
+    meet(s);
+}

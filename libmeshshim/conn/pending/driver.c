@@ -26,10 +26,11 @@ enum {
 };
 
 /* Closed by the program; `fd` is ours. */
-static struct orphan {
-    struct conn *_Atomic conn;
+struct orphan {
+    struct conn *_Atomic conn; /* NULL: nobody is here */
     int fd;
-} orphans[ORPHANS];
+};
+static struct orphan orphans[ORPHANS];
 static struct lock orphans_lock;
 
 static _Atomic bool running;
@@ -42,21 +43,18 @@ static void sleep_ms(int ms, uint32_t seen)
     libc.syscall(SYS_futex, (long)&calls, FUTEX_WAIT_PRIVATE, (long)seen, (long)&patience, 0, 0);
 }
 
-static void end_orphan(struct orphan *orphan)
+static void end_orphan(struct conn *conn, int fd)
 {
-    struct conn *conn = orphan->conn;
-    int fd = orphan->fd;
     bool left = conn_leave(conn, fd); /* says goodbye, where the handshake was done */
     ownfd_drop(fd);
     if (left)
         conn_left(conn, fd, NULL);
-    orphan->conn = NULL;
 }
 
 /* (One that turned out to be plain text leads nowhere any more, and the object may be another's.) */
-static bool is_settled(const struct orphan *orphan)
+static bool is_settled(const struct conn *conn, int fd)
 {
-    return !fdtable_is(orphan->fd, orphan->conn) || !conn_is_pending(orphan->conn);
+    return !fdtable_is(fd, conn) || !conn_is_pending(conn);
 }
 
 static bool has_orphans(void)
@@ -67,16 +65,33 @@ static bool has_orphans(void)
     return false;
 }
 
+/* The next that is to end, out of the list. */
+static struct conn *take_settled(bool all, int *fd)
+{
+    struct conn *taken = NULL;
+    if (lock_take(&orphans_lock) == LOCK_MINE)
+        return NULL;
+    for (int i = 0; i < ORPHANS && !taken; i++) {
+        struct conn *conn = atomic_load(&orphans[i].conn);
+        *fd = orphans[i].fd;
+        if (conn && (all || is_settled(conn, *fd))) {
+            atomic_store(&orphans[i].conn, NULL);
+            taken = conn;
+        }
+    }
+    lock_release(&orphans_lock);
+    return taken;
+}
+
+/* Without the list's lock: the end may wait for a step, and a step may be waiting for the list. */
 static void end_orphans(bool all)
 {
     struct quiet quiet;
+    struct conn *conn;
+    int fd;
     quiet_begin(&quiet);
-    if (lock_take(&orphans_lock) != LOCK_MINE) {
-        for (int i = 0; i < ORPHANS; i++)
-            if (orphans[i].conn && (all || is_settled(&orphans[i])))
-                end_orphan(&orphans[i]);
-        lock_release(&orphans_lock);
-    }
+    while ((conn = take_settled(all, &fd)) != NULL)
+        end_orphan(conn, fd);
     quiet_end(&quiet);
 }
 
@@ -159,7 +174,8 @@ static bool adopt(struct conn *conn, int fd, struct orphan *orphan)
         ownfd_drop(own);
         return false;
     }
-    *orphan = (struct orphan){ conn, own };
+    orphan->fd = own;
+    atomic_store(&orphan->conn, conn);
     return true;
 }
 
@@ -179,15 +195,18 @@ static bool is_ours(const struct conn *conn)
     return shaker == process_id() || (shaker == 0 && !p->inherited && !shared_is_elsewhere(conn->shared));
 }
 
+/* (By now another thread may have duplicated it.) */
 static bool keep(struct conn *conn, int fd)
 {
     bool kept = false;
+    if (atomic_load(&conn->fds) != 1)
+        return false;
     if (conn_state(conn) == CONN_CONNECTING && conn->pending && !conn->pending->inherited)
         steps_take(conn); /* TCP may be up by now */
     if (!is_ours(conn) || !pending_owe(conn->pending) || lock_take(&orphans_lock) == LOCK_MINE)
         return false;
     for (int i = 0; i < ORPHANS && !kept; i++)
-        kept = !orphans[i].conn && adopt(conn, fd, &orphans[i]);
+        kept = !atomic_load(&orphans[i].conn) && adopt(conn, fd, &orphans[i]);
     lock_release(&orphans_lock);
     return kept;
 }

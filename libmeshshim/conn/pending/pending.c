@@ -90,22 +90,44 @@ bool pending_owe(struct pending *p)
     return false;
 }
 
+/* Those that have had no turn yet, out of a round of all. */
+static int list_round(struct conn **all, int most)
+{
+    int n = 0;
+    for (struct pending *p = first; p && n < most; p = p->next) {
+        if (!pending_is_owed(p) || p->had_turn)
+            continue;
+        p->had_turn = true;
+        all[n++] = p->conn;
+    }
+    return n;
+}
+
 int pending_list_owed(struct conn **all, int most)
 {
     struct quiet quiet;
-    int n = 0;
+    int n;
     pending_list_take(&quiet);
-    for (struct pending *p = first; p && n < most; p = p->next)
-        if (pending_is_owed(p))
-            all[n++] = p->conn;
+    n = list_round(all, most);
+    if (n < most) { /* the next round begins */
+        for (struct pending *p = first; p; p = p->next)
+            p->had_turn = false;
+        if (n == 0)
+            n = list_round(all, most);
+    }
     pending_list_give(&quiet);
     return n;
 }
 
 bool pending_has_owed(void)
 {
-    struct conn *one;
-    return pending_list_owed(&one, 1) > 0;
+    struct quiet quiet;
+    bool any = false;
+    pending_list_take(&quiet);
+    for (const struct pending *p = first; p && !any; p = p->next)
+        any = pending_is_owed(p);
+    pending_list_give(&quiet);
+    return any;
 }
 
 /*
@@ -257,17 +279,20 @@ static bool speaks_early(const struct pending *p)
  * A record's worth at least, and up to what the kernel would take of a first write: half of the send buffer, whose other half is for its own
  * book-keeping. All of it must fit when it goes out, in one go.
  */
-static void make_early_room(struct pending *p)
+static bool has_early_room(struct pending *p)
 {
     enum { MOST_EARLY = 256 * 1024 };
     int size = 0;
     socklen_t length = sizeof size;
+    if (p->early)
+        return p->early_length < p->early_room;
     libc.getsockopt(atomic_load(&p->conn->fd), SOL_SOCKET, SO_SNDBUF, &size, &length);
     size /= 2;
     if (size > MOST_EARLY)
         size = MOST_EARLY;
     p->early_room = size < RECORD_PLAINTEXT ? RECORD_PLAINTEXT : (uint32_t)size;
     p->early = malloc(p->early_room);
+    return p->early != NULL;
 }
 
 size_t pending_keep_early(struct conn *conn, struct iov *in)
@@ -278,10 +303,8 @@ size_t pending_keep_early(struct conn *conn, struct iov *in)
     if (!steps_enter(conn, &quiet))
         return 0;
     p = conn->pending;
-    if (p && speaks_early(p) && conn_is_pending(conn) && pending_owe(p)) {
-        if (!p->early)
-            make_early_room(p);
-        while (p->early && in->left && p->early_length < p->early_room) {
+    if (p && in->left && speaks_early(p) && conn_is_pending(conn) && has_early_room(p) && pending_owe(p)) {
+        while (in->left && p->early_length < p->early_room) {
             struct iovec span = iov_span(in, p->early_room - p->early_length);
             memcpy(p->early + p->early_length, span.iov_base, span.iov_len);
             p->early_length += (uint32_t)span.iov_len;

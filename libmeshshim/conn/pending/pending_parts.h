@@ -19,7 +19,10 @@ int pending_list(struct conn **all, int most);
 /* The same for those that are due by `now`; *next is when the next of the others is, 0: none. */
 int pending_due(struct conn **due, int most, int64_t now, int64_t *next);
 
-/* The same for those that this process must bring to an end, whatever the program does: see driver.h. */
+/*
+ * The same for those that this process must bring to an end, whatever the program does: see driver.h. Where there are more, the others are next,
+ * so that none is left out for ever.
+ */
 int pending_list_owed(struct conn **all, int most);
 bool pending_has_owed(void);
 bool pending_is_owed(const struct pending *pending);
@@ -55,8 +58,7 @@ void steps_grant_grace(struct conn *conn);
 
 /* settle.c: the series' name, "payments" or "inbound:8080". */
 void settle_name(const struct pending *pending, char *name, size_t room);
-/* settle.c, with the steps lock held. */
-/* The handshake is done: keys, counters, the program's registrations. */
+/* The rest with the steps lock held. The handshake is done: keys, counters, the program's registrations. */
 enum pending_result settle_open(struct conn *conn);
 /* Not for us after all: the program gets its socket back as it is. */
 enum pending_result settle_plain(struct conn *conn, enum stats_passed passed);

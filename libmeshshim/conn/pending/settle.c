@@ -119,7 +119,7 @@ static void shut_down(struct conn *conn, bool read, bool write)
     int fd = atomic_load(&conn->fd);
     if (read)
         stream_end_reading(conn);
-    if (write && !stream_finish(conn, fd) && goodbye_later(fd, true))
+    if (write && goodbye_say(conn, fd, true))
         write = false; /* the rest comes behind the goodbye */
     if (read || write)
         libc.shutdown(fd, !read ? SHUT_WR : write ? SHUT_RDWR : SHUT_RD);
@@ -144,11 +144,28 @@ static void open_up(struct conn *conn, bool is_own)
     pending_discard(p);
 }
 
+/* Opens it: what its pending part knows must be looked at before. */
+static void open_and_count(struct conn *conn)
+{
+    const struct pending *p = conn->pending;
+    int64_t took = clock_ns() - p->shaking_ns, connected = p->inbound ? 0 : p->dial.connect_ns;
+    bool resumed = handshake_resumed(p->handshake);
+    log_debug("%s %s: %s proved to be %s in %lld us%s%s", p->inbound ? "inbound" : p->dial.service->name,
+              p->peer_text, p->inbound ? "the client" : "the server", handshake_peer_id(p->handshake),
+              (long long)(took / 1000), resumed ? ", by an earlier handshake" : "",
+              handshake_is_forward_secret(p->handshake) ? "" : ", without forward secrecy");
+    open_up(conn, true);
+    if (resumed)
+        atomic_fetch_add_explicit(&conn->counters->resumed, 1, memory_order_relaxed);
+    if (connected)
+        histogram_record(&conn->counters->latency[LATENCY_CONNECT], (uint64_t)connected);
+    histogram_record(&conn->counters->latency[LATENCY_HANDSHAKE], (uint64_t)took);
+}
+
 enum pending_result settle_open(struct conn *conn)
 {
     struct pending *p = conn->pending;
     struct shared *shared = conn->shared;
-    char peer[256];
     if (!handshake_keys(p->handshake, &shared->tx.keys, &shared->rx.keys)) {
         pending_fail(conn, FAILURE_PROTOCOL, ECONNRESET, "its keys could not be derived (out of memory)");
         return PENDING_FAILED;
@@ -160,26 +177,10 @@ enum pending_result settle_open(struct conn *conn)
     shared->tx.taken = writing_taken(atomic_load(&conn->fd));
     if (!p->inbound)
         note_nagle(conn);
-    snprintf(peer, sizeof peer, "%s", handshake_peer_id(p->handshake));
-    introduce(conn, peer);
+    introduce(conn, handshake_peer_id(p->handshake));
     scratch_sweep(shared->about.opened_ms);
     atomic_store_explicit(&shared->established, 1, memory_order_release);
-    {
-        int64_t took = clock_ns() - p->shaking_ns, connected = 0;
-        bool resumed = handshake_resumed(p->handshake);
-        log_debug("%s %s: %s proved to be %s in %lld us%s%s", p->inbound ? "inbound" : p->dial.service->name,
-                  p->peer_text, p->inbound ? "the client" : "the server", peer, (long long)(took / 1000),
-                  resumed ? ", by an earlier handshake" : "",
-                  handshake_is_forward_secret(p->handshake) ? "" : ", without forward secrecy");
-        if (!p->inbound)
-            connected = p->dial.connect_ns;
-        open_up(conn, true);
-        if (resumed)
-            atomic_fetch_add_explicit(&conn->counters->resumed, 1, memory_order_relaxed);
-        if (connected)
-            histogram_record(&conn->counters->latency[LATENCY_CONNECT], (uint64_t)connected);
-        histogram_record(&conn->counters->latency[LATENCY_HANDSHAKE], (uint64_t)took);
-    }
+    open_and_count(conn);
     return PENDING_DONE;
 }
 

@@ -15,6 +15,7 @@
 #include "base/thread.h"
 #include "conn/openfds.h"
 #include "conn/ownfd.h"
+#include "conn/stream/stream.h"
 #include "tls/ktls.h"
 #include "tls/record.h"
 
@@ -121,7 +122,7 @@ static bool keep(int fd, bool shut)
     return false;
 }
 
-bool goodbye_later(int fd, bool shut)
+static bool say_later(int fd, bool shut)
 {
     struct quiet quiet;
     int saved = errno;
@@ -141,6 +142,11 @@ bool goodbye_later(int fd, bool shut)
         goodbye_finish();
     errno = saved;
     return kept;
+}
+
+bool goodbye_say(struct conn *conn, int fd, bool shut)
+{
+    return !stream_finish(conn, fd) && say_later(fd, shut);
 }
 
 void goodbye_finish(void)

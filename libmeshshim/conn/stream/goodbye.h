@@ -7,8 +7,13 @@
 
 #include <stdbool.h>
 
-/* Of the connection of `fd`, which the program is about to close, or, where `shut`, will not write to any more. False: it cannot be kept. */
-bool goodbye_later(int fd, bool shut);
+struct conn;
+
+/*
+ * Of the connection of `fd`, which the program is about to close, or, where `shut`, will not write to any more. True: it is said later, and the
+ * kernel's end of what is written comes behind it.
+ */
+bool goodbye_say(struct conn *conn, int fd, bool shut);
 /* The process ends: waits for them, but not for long. */
 void goodbye_finish(void);
 /* In a forked child: they are the parent's. */

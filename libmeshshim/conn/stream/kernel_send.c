@@ -104,6 +104,20 @@ static int keep_keys_fresh(struct writing *w)
 
 /* ---- the program's bytes ---- */
 
+static bool ends_connection(ssize_t put)
+{
+    switch (-put) {
+    case ECONNRESET:
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EPIPE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /*
  * What a plain connection would have said. There, a send that tells an error has taken it from the socket, and EPIPE follows; kernel TLS
  * goes on to say that it has sent. 0: the error is of what has come, and the reader's to hear; again.
@@ -111,21 +125,23 @@ static int keep_keys_fresh(struct writing *w)
 static ssize_t as_plain(const struct writing *w, ssize_t put)
 {
     struct shared *shared = w->conn->shared;
-    switch (-put) {
-    case ECONNRESET:
-    case ETIMEDOUT:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case EPIPE:
+    if (ends_connection(put)) {
         pending_error(w->fd);
         atomic_store(&shared->gone, true);
         return put;
-    default:
-        if (!stream_is_of_records((int)-put) || pending_error(w->fd) == 0)
-            return put;
-        shared->rx.found = (int)-put;
-        return 0;
     }
+    if (!stream_is_of_records((int)-put) || pending_error(w->fd) == 0)
+        return put;
+    shared->rx.found = (int)-put;
+    return 0;
+}
+
+/* Behind bytes that have been taken, of which the program hears first: the next call tells what is on the socket. */
+static ssize_t as_much(const struct writing *w, ssize_t put)
+{
+    if (ends_connection(put))
+        atomic_store(&w->conn->shared->gone, true);
+    return (ssize_t)w->done;
 }
 
 /* MSG_MORE would keep a record open for as long as nothing follows; TCP gives up after 200 ms. */
@@ -181,8 +197,10 @@ ssize_t writing_to_kernel(struct writing *w, struct iov *in)
         put = send_spans(w, spans, n);
         if (__builtin_expect(w->lost, 0))
             return leave(w, put);
+        if (put < 0 && w->done)
+            return as_much(w, put);
         if (put < 0 && (put = as_plain(w, put)) < 0)
-            return w->done ? (ssize_t)w->done : put;
+            return put;
         if (put == 0)
             continue;
         w->tx->keys.seq += 1 + (uint64_t)put / RECORD_PLAINTEXT;
