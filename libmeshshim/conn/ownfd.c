@@ -88,6 +88,15 @@ int ownfd_keep(int fd)
     return fd;
 }
 
+int ownfd_copy(int fd)
+{
+    int high = to_high_place(fd);
+    if (high < 0 || ownfd_adopt(high))
+        return high;
+    libc.close(high);
+    return -1;
+}
+
 void ownfd_drop(int fd)
 {
     for (int i = 0; i < OWN; i++) {

@@ -16,6 +16,8 @@ int ownfd_make(int (*make)(void));
 int ownfd_keep(int fd);
 /* Remembers one that stays where it is. False: there are too many, it is not ours. */
 bool ownfd_adopt(int fd);
+/* A duplicate of the program's `fd`, kept as above, also where the program has used up its numbers; or -1. */
+int ownfd_copy(int fd);
 /* Closes one of ours. */
 void ownfd_drop(int fd);
 bool ownfd_is(int fd);

@@ -1,7 +1,6 @@
 /* See driver.h. */
 #include "conn/pending/driver.h"
 
-#include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -167,7 +166,7 @@ static bool adopt(struct conn *conn, int fd, struct orphan *orphan)
 {
     int own;
     readiness_forget(conn);
-    own = ownfd_keep(libc.fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    own = ownfd_copy(fd);
     if (own < 0)
         return false;
     if (!conn_add_fd(conn, own)) {

@@ -2,7 +2,6 @@
 #include "conn/stream/goodbye.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 
@@ -112,7 +111,7 @@ static bool keep(int fd, bool shut)
         int own;
         if (list[i].fd)
             continue;
-        own = ownfd_keep(libc.fcntl(fd, F_DUPFD_CLOEXEC, 3));
+        own = ownfd_copy(fd);
         if (own > 0) {
             list[i] = (struct later){ own, shut, clock_ms() + PATIENCE_MS };
             atomic_fetch_add(&count, 1);
