@@ -174,6 +174,11 @@ silent_connect() { # WAY
     saw_errno ETIMEDOUT 0.4 10 && one_sentence "127.0.0.1:$silent" "handshake"
 }
 
+looks_late() { # WAY
+    dial busy "$1" 127.0.0.1 "$first"
+    saw "OK 127.0.0.1:$first first heard ping" && [ ! -s "$work/client.mesh" ]
+}
+
 deadlines() {
     local way
     full=$(free_port)
@@ -196,6 +201,16 @@ handshake_grace = 50ms
 connect_retries = 0
 INI
     sed 's/^handshake_grace.*/handshake_grace = 5s/' "$work/quiet.ini" >"$work/graceless.ini"
+    workload busy <<INI
+[service busy]
+host = 127.0.0.1
+identity = default/server
+connect_timeout = 300ms
+connect_retries = 0
+INI
+    for way in busy-select busy-epoll; do
+        try "connect/$way: a program that looks late finds its connection" looks_late $way
+    done
     for way in blocking select epoll asyncio; do
         try "connect/full/$way: a full backlog is ETIMEDOUT" full_backlog $way
         try "connect/graceless/$way: a silent server is ETIMEDOUT from connect" silent_connect $way

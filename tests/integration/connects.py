@@ -46,10 +46,11 @@ def blocking(address):
         return exchange(sock)
 
 
-def by_select(address):
+def by_select(address, away=0):
     with socket.socket() as sock:
         sock.setblocking(False)
         result = sock.connect_ex(address)
+        time.sleep(away)
         if result == errno.EINPROGRESS:
             if not any(select.select([], [sock], [], PATIENCE)):
                 sys.exit("select saw nothing in %d s" % PATIENCE)
@@ -60,11 +61,12 @@ def by_select(address):
         return exchange(sock)
 
 
-def by_epoll(address):
+def by_epoll(address, away=0):
     with socket.socket() as sock, select.epoll() as epoll:
         sock.setblocking(False)
         epoll.register(sock, select.EPOLLOUT | select.EPOLLET)
         result = sock.connect_ex(address)
+        time.sleep(away)
         if result == errno.EINPROGRESS:
             if not epoll.poll(PATIENCE):
                 sys.exit("epoll saw nothing in %d s" % PATIENCE)
@@ -73,6 +75,15 @@ def by_epoll(address):
             raise OSError(result, os.strerror(result))
         sock.setblocking(True)
         return exchange(sock)
+
+
+def busy_select(address):
+    """Something else takes longer than connect_timeout, and the connection stands meanwhile."""
+    return by_select(address, 0.7)
+
+
+def busy_epoll(address):
+    return by_epoll(address, 0.7)
 
 
 def by_asyncio(address):
@@ -149,6 +160,7 @@ def early_by_epoll(address):
 
 
 WAYS = {"blocking": blocking, "select": by_select, "epoll": by_epoll, "asyncio": by_asyncio,
+        "busy-select": busy_select, "busy-epoll": busy_epoll,
         "read-first": read_first, "send-first": send_first, "answered-first": answered_first,
         "early-poll": early_by_poll, "early-epoll": early_by_epoll}
 

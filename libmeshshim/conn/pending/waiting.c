@@ -54,6 +54,8 @@ static void expire_one(struct conn *conn, int64_t now)
         p->deadline_ms = now + 1000;
         return; /* another process has it in hand */
     }
+    if (!p->inherited && (steps_take(conn) != PENDING_WAITS || now < p->deadline_ms))
+        return; /* it was there in time: the program looks late */
     if (conn_state(conn) == CONN_CONNECTING)
         snprintf(late.text, sizeof late.text, "no answer within connect_timeout (%lld ms)",
                  (long long)p->dial.service->connect_timeout_ms);
