@@ -183,10 +183,11 @@ bool handshake_keys(struct handshake *h, struct keys *send, struct keys *receive
            keys_derive(send, suite, h->secrets[server]) && keys_derive(receive, suite, h->secrets[!server]);
 }
 
-void handshake_expect_tickets(struct handshake *h, struct tickets *tickets)
+bool handshake_expect_tickets(struct handshake *h, struct tickets *tickets)
 {
     memset(tickets, 0, sizeof *tickets);
     resumption_expect_tickets(&h->resumption, h->ssl, h->master.secret, h->master.length, tickets);
+    return tickets->wanted > 0;
 }
 
 /* ---- life ---- */

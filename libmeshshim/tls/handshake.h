@@ -51,8 +51,8 @@ const struct handshake_fault *handshake_fault(const struct handshake *handshake)
 const char *handshake_peer_id(const struct handshake *handshake);
 bool handshake_keys(struct handshake *handshake, struct keys *send, struct keys *receive);
 
-/* And what it takes to use the tickets that the peer may give; zeros where none are wanted. */
-void handshake_expect_tickets(struct handshake *handshake, struct tickets *tickets);
+/* And what it takes to use the tickets that the peer may give; false where none are wanted. */
+bool handshake_expect_tickets(struct handshake *handshake, struct tickets *tickets);
 
 /* It did without certificates: an earlier one had shown them. */
 bool handshake_resumed(const struct handshake *handshake);

@@ -65,13 +65,13 @@ static bool make(const struct tickets *t, const struct message *m, int64_t now, 
                              (struct hkdf_bytes){ m->nonce, m->nonce_length }, made->secret, length);
 }
 
-void tickets_keep(struct tickets *t, const char *peer, struct iov content, int64_t now)
+unsigned tickets_keep(struct tickets *t, const char *peer, struct iov content, int64_t now)
 {
     struct session_place place = { .side = SESSION_FOREIGN };
     struct session made = { .suite = 0 };
     struct message message;
     if (!t->wanted || !read_message(&message, content) || !is_usable(&message))
-        return;
+        return t->wanted;
     memcpy(place.key, t->place, sizeof place.key);
     memcpy(place.mark, t->mark, sizeof place.mark);
     snprintf(made.peer, sizeof made.peer, "%.255s", peer);
@@ -80,6 +80,7 @@ void tickets_keep(struct tickets *t, const char *peer, struct iov content, int64
     OPENSSL_cleanse(&made, sizeof made);
     if (--t->wanted == 0)
         tickets_wipe(t);
+    return t->wanted;
 }
 
 void tickets_wipe(struct tickets *t)

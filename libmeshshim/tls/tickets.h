@@ -21,8 +21,8 @@ struct tickets {
     uint8_t wanted; /* so many more; with the last one the secret goes */
 };
 
-/* A NewSessionTicket's content, whole, has come from the one that proved to be `peer`. What cannot be used is dropped. */
-void tickets_keep(struct tickets *tickets, const char *peer, struct iov content, int64_t now);
+/* A NewSessionTicket's content, whole, has come from the one that proved to be `peer`. What cannot be used is dropped. How many more are wanted. */
+unsigned tickets_keep(struct tickets *tickets, const char *peer, struct iov content, int64_t now);
 void tickets_wipe(struct tickets *tickets);
 
 #endif

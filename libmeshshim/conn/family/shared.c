@@ -190,6 +190,9 @@ static struct shared *in_bucket(uint32_t i, uint64_t cookie)
     return shared;
 }
 
+_Static_assert(sizeof(struct shared) <= 1024,
+               "the next size of a piece makes an idle connection larger by a quarter");
+
 struct shared *shared_new(int fd)
 {
     struct shared *shared = arena_alloc(sizeof *shared);
@@ -265,6 +268,7 @@ static void release(struct shared *shared)
 {
     arena_drop(&shared->rx.carry, RECORD_MOST);
     arena_drop(&shared->rx.kept, ARENA_ONCE(shared->rx.kept_room));
+    arena_drop(&shared->rx.tickets, sizeof(struct tickets));
     arena_drop(&shared->tx.residue, RECORD_MOST);
     arena_drop(&shared->tx.deferred, DEFERRED_MOST);
     arena_free(shared, sizeof *shared); /* wipes the keys */

@@ -22,7 +22,7 @@
 #include "tls/tickets.h"
 
 /* To be raised when what a field means changes but not the size: processes of two libraries must not share it. */
-enum { SHARED_LAYOUT = 9 };
+enum { SHARED_LAYOUT = 10 };
 
 enum { DEFERRED_MOST = 4096 };
 
@@ -63,7 +63,7 @@ struct receiving {
     /* A handshake message that goes on in the next record: its head and a KeyUpdate's byte, and how much is to come. */
     uint8_t message[5], message_have;
     uint32_t message_left;
-    struct tickets tickets; /* what the server may give */
+    arena_ref tickets; /* struct tickets: what the server may give; few servers do */
 };
 
 struct sending {

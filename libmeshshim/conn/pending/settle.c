@@ -162,6 +162,16 @@ static void open_and_count(struct conn *conn)
     histogram_record(&conn->counters->latency[LATENCY_HANDSHAKE], (uint64_t)took);
 }
 
+/* Apart from the memory that each connection has: few servers give any. */
+static void expect_tickets(struct handshake *handshake, struct receiving *rx)
+{
+    struct tickets expected, *kept;
+    if (handshake_expect_tickets(handshake, &expected) &&
+        (kept = arena_grant(&rx->tickets, sizeof *kept)) != NULL)
+        *kept = expected;
+    tickets_wipe(&expected);
+}
+
 enum pending_result settle_open(struct conn *conn)
 {
     struct pending *p = conn->pending;
@@ -170,7 +180,7 @@ enum pending_result settle_open(struct conn *conn)
         pending_fail(conn, FAILURE_PROTOCOL, ECONNRESET, "its keys could not be derived (out of memory)");
         return PENDING_FAILED;
     }
-    handshake_expect_tickets(p->handshake, &shared->rx.tickets);
+    expect_tickets(p->handshake, &shared->rx);
     /* More early bytes than a record need what is kept of records that the kernel had no room for. */
     stream_use_kernel(conn, atomic_load(&conn->fd), snapshot_workload(p->snapshot)->record_layer,
                       p->early_length <= RECORD_PLAINTEXT);

@@ -125,12 +125,14 @@ static void keep_ticket(struct reading *r, struct iov at)
 {
     struct receiving *rx = r->rx;
     uint32_t size = ARENA_ONCE(rx->message_left);
+    struct tickets *tickets = arena_at(ARENA_ONCE(rx->tickets), sizeof *tickets);
 
-    if (rx->message[0] != NEW_SESSION_TICKET || !rx->tickets.wanted || size > at.left ||
+    if (!tickets || rx->message[0] != NEW_SESSION_TICKET || size > at.left ||
         process_is_locked_in()) /* the table may not be touched without asking the kernel */
         return;
     at.left = size;
-    tickets_keep(&rx->tickets, conn_peer(r->conn), at, (int64_t)time(NULL));
+    if (tickets_keep(tickets, conn_peer(r->conn), at, (int64_t)time(NULL)) == 0)
+        arena_drop(&rx->tickets, sizeof *tickets);
 }
 
 /* A ticket's content is dropped here. */
