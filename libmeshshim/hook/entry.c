@@ -12,10 +12,15 @@
 #include "hook/start.h"
 #include "hook/stdio.h"
 
+void entry_be_child(void)
+{
+    start_after_fork(-1);
+}
+
 bool entry_may_change(void)
 {
     if (__builtin_expect(process_is_unseen_child(), 0))
-        start_after_fork(-1);
+        entry_be_child();
     return !process_is_borrowed();
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "base/process.h"
 #include "conn/conn.h"
 #include "conn/fdtable.h"
 #include "hook/export.h"
@@ -18,12 +19,17 @@ static inline ssize_t as_result(ssize_t result)
     return result;
 }
 
+/* A child that was forked where nobody sees it, by a bare system call: it becomes a process of its own, whose locks are not its parent's. */
+void entry_be_child(void);
+
 /* The connection behind `fd` when its bytes are ours to protect; NULL: the kernel's own business. */
 static inline struct conn *protected_conn(int fd)
 {
     struct conn *conn = fdtable_get(fd);
     if (__builtin_expect(!conn, 1))
         return NULL;
+    if (__builtin_expect(process_is_unseen_child(), 0))
+        entry_be_child();
     return conn_state(conn) >= CONN_CONNECTING ? conn : NULL;
 }
 

@@ -39,7 +39,7 @@ static const struct timespec *time_left(int64_t deadline, struct timespec *left)
 
 static bool only_begun(int fd)
 {
-    struct conn *conn = fdtable_get(fd);
+    struct conn *conn = protected_conn(fd);
     return conn && conn_state(conn) == CONN_OPEN && !stream_is_readable(conn, fd);
 }
 

@@ -28,7 +28,7 @@ for script in "${scripts[@]}"; do
     # What sanitizers are known not to bear, with an empty library as well.
     case $(basename "$B")/$script in
     tsan/cancel* | tsan/eintr_* | tsan/handler_*) why="the thread sanitizer changes signals and cancellation" ;;
-    tsan/clone* | tsan/fork_clone | tsan/fork_underscore* | tsan/fork_while_connecting)
+    tsan/clone* | tsan/fork_clone | tsan/fork_unseen | tsan/fork_underscore* | tsan/fork_while_connecting)
         why="the thread sanitizer takes a copy made by _Fork or clone for the process itself"
         ;;
     asan/cancel_connect* | asan/cancel_anywhere) why="the address sanitizer does not follow a thread that is cancelled within it" ;;
