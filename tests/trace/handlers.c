@@ -319,6 +319,46 @@ void script_handler_longjmp_connect(struct side *s)
     }
 }
 
+static void leave_at_once(void)
+{
+    siglongjmp(out, 1);
+}
+
+/* Out of a zero-copy call that waits for room in the middle of its bytes: those that went are in order, and end with the connection. */
+void script_handler_longjmp_zerocopy(struct side *s)
+{
+    enum { TOTAL = 3000000 };
+    int fd = connected(s);
+    small_buffers(fd);
+    if (s->client) {
+        static char block[TOTAL];
+        struct stream stream = stream_of(65);
+        int on = 1;
+        stream_make(&stream, block, sizeof block);
+        said("SO_ZEROCOPY", setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof on));
+        on_tick = leave_at_once;
+        if (sigsetjmp(out, 1) == 0) {
+            tick_start(SA_RESTART);
+            said("send", send(fd, block, sizeof block, MSG_ZEROCOPY));
+        }
+        tick_stop();
+        meet(s);
+        say_close(fd);
+        meet(s);
+    } else {
+        struct stream got = stream_of(65);
+        char data[4096];
+        ssize_t n;
+        meet(s);
+        meet(s);
+        while ((n = recv(fd, data, sizeof data, 0)) > 0)
+            if (!stream_got(&got, data, (size_t)n))
+                fail("wrong at %llu", (unsigned long long)got.at);
+        say("some of it %d, and the end %zd", got.at > 0, n);
+    }
+    meet(s);
+}
+
 /* Out of a write to a full socket: what went before arrives in order. */
 void script_handler_longjmp_send(struct side *s)
 {
