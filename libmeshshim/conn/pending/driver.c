@@ -94,10 +94,9 @@ static void end_orphans(bool all)
     quiet_end(&quiet);
 }
 
-/* One step of all. How many there are. */
-static int drive(void)
+/* One step of those whose turn it is. How many they are. */
+static int drive(struct conn *all[MOST])
 {
-    struct conn *all[MOST];
     int n;
     pending_expire(clock_ms());
     n = pending_list_owed(all, MOST);
@@ -108,11 +107,10 @@ static int drive(void)
     return n;
 }
 
-static void wait_for_progress(void)
+/* Of those that were driven: to ask for others would be their turn, without a step. */
+static void wait_for_progress(struct conn *const all[], int n)
 {
-    struct conn *all[MOST];
     struct pollfd fds[MOST];
-    int n = pending_list_owed(all, MOST);
     for (int i = 0; i < n; i++)
         fds[i] = pending_how_to_poll(all[i]);
     libc.poll(fds, (nfds_t)n, PATIENCE_MS);
@@ -126,12 +124,14 @@ static bool has_work(void)
 
 static void *run(void *unused)
 {
+    struct conn *all[MOST];
+    int n;
     (void)unused;
     for (;;) {
         uint32_t seen;
         sleep_ms(PATIENCE_MS, atomic_load(&calls));
-        while (seen = atomic_load(&calls), drive() > 0)
-            wait_for_progress();
+        while (seen = atomic_load(&calls), (n = drive(all)) > 0)
+            wait_for_progress(all, n);
         sleep_ms(LINGER_MS, seen);
         if (has_work())
             continue;
@@ -249,8 +249,10 @@ static void part(void)
 
 void driver_finish(void)
 {
-    while (drive() > 0) /* each has a deadline */
-        wait_for_progress();
+    struct conn *all[MOST];
+    int n;
+    while ((n = drive(all)) > 0) /* each has a deadline */
+        wait_for_progress(all, n);
     part();
     end_orphans(true);
 }
