@@ -35,9 +35,10 @@ static const struct kept {
 };
 enum { KINDS = sizeof kept / sizeof kept[0] };
 
+/* Made once, before anybody can ask: OpenSSL asks from many threads, and remembers for ever how much it was told. */
 static OSSL_ALGORITHM tables[KINDS][ALGORITHMS + 1]; /* each ends with one without a name */
+static const OSSL_ALGORITHM *answers[KINDS];
 static OSSL_DISPATCH functions[ENTRIES + 1];
-static OSSL_FUNC_provider_query_operation_fn *whole_query;
 
 int __real_ossl_default_provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
                                       const OSSL_DISPATCH **out, void **context) __attribute__((weak));
@@ -59,8 +60,6 @@ static const OSSL_ALGORITHM *cut_down(const struct kept *kind, const OSSL_ALGORI
 {
     OSSL_ALGORITHM *table = tables[kind - kept];
     size_t n = 0;
-    if (table->algorithm_names)
-        return table;
     for (const OSSL_ALGORITHM *each = all; each && each->algorithm_names; each++) {
         if (!is_kept(kind, each))
             continue;
@@ -71,12 +70,20 @@ static const OSSL_ALGORITHM *cut_down(const struct kept *kind, const OSSL_ALGORI
     return n ? table : NULL;
 }
 
+static void make_answers(OSSL_FUNC_provider_query_operation_fn *whole, void *context)
+{
+    int unused;
+    for (size_t i = 0; i < KINDS; i++)
+        answers[i] = cut_down(&kept[i], whole(context, kept[i].operation, &unused));
+}
+
 static const OSSL_ALGORITHM *query(void *context, int operation, int *no_cache)
 {
-    const OSSL_ALGORITHM *all = whole_query(context, operation, no_cache);
+    (void)context;
+    *no_cache = 0;
     for (size_t i = 0; i < KINDS; i++)
         if (kept[i].operation == operation)
-            return cut_down(&kept[i], all);
+            return answers[i];
     return NULL;
 }
 
@@ -94,7 +101,7 @@ int __wrap_ossl_default_provider_init(const OSSL_CORE_HANDLE *core, const OSSL_D
         functions[n] = whole[n];
         if (whole[n].function_id != OSSL_FUNC_PROVIDER_QUERY_OPERATION)
             continue;
-        whole_query = OSSL_FUNC_provider_query_operation(&whole[n]);
+        make_answers(OSSL_FUNC_provider_query_operation(&whole[n]), *context);
         functions[n].function = (void (*)(void))query;
     }
     *out = functions;

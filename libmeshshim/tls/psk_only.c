@@ -2,6 +2,7 @@
 #include "tls/psk_only.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/banned.h"
@@ -43,7 +44,7 @@ reader __wrap_tls_parse_stoc_key_share;
 
 /* How many hellos an SSL of ours has still to write without a share: what its slot points to. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int slot = -1;
+static _Atomic int slot = -1; /* looked at in every hello, of whoever has not begun, too */
 static char first_hello, later_hello;
 
 static void start(void)
