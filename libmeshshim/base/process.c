@@ -22,14 +22,16 @@ static volatile int *marker; /* the same, to write */
 static pid_t self;
 static _Atomic pid_t marked_self; /* 0: not asked for yet */
 static bool locked_in;
-static unsigned namespace_mark;
-static bool namespace_known;
+static _Atomic unsigned namespace_mark; /* 0: not asked for yet */
+static unsigned mark_before;            /* of this process before a fork, which is its parent */
 
 void process_init(void)
 {
     self = getpid();
     marked_self = 0;
-    namespace_known = false;
+    if (namespace_mark)
+        mark_before = namespace_mark;
+    namespace_mark = 0;
     if (!marker) {
         void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (page == MAP_FAILED)
@@ -43,24 +45,22 @@ void process_init(void)
 /* The first process of a namespace has number 1: it is not where its parent is. */
 static unsigned guessed_mark(void)
 {
-    return getpid() == 1 ? namespace_mark + 1 : namespace_mark;
+    return getpid() == 1 ? mark_before + 1 : mark_before;
 }
 
 unsigned process_namespace(void)
 {
+    unsigned mark = namespace_mark;
     int saved = errno;
-    unsigned mark;
     struct stat st;
-    if (namespace_known)
-        return namespace_mark;
+    if (mark)
+        return mark;
     if (!locked_in && stat("/proc/self/ns/pid", &st) == 0)
         mark = (unsigned)((uint64_t)st.st_ino * 0x9e3779b97f4a7c15u >> (64 - MARK_BITS));
     else
         mark = guessed_mark() & ((1u << MARK_BITS) - 1);
-    namespace_mark = mark ? mark : 1;
-    namespace_known = true;
     errno = saved;
-    return namespace_mark;
+    return namespace_mark = mark ? mark : 1;
 }
 
 static pid_t marked(pid_t id)
