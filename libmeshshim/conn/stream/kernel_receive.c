@@ -213,7 +213,7 @@ ssize_t reading_peek_kernel(struct reading *r, struct iov *out)
 
     lower_low_water(r);
     got = look(r, r->cipher, n, flags);
-    if (r->rx->low_water)
+    if (r->rx->low_water && !r->lost)
         reading_raise_low_water(r->fd, r->rx);
     return got <= 0 ? got : (ssize_t)iov_fill(out, r->cipher, (size_t)got);
 }
@@ -251,7 +251,7 @@ bool reading_look_kernel(struct reading *r)
     got = look(r, &byte, 1, MSG_DONTWAIT);
     if (got == -EAGAIN)
         return !wait_for_more(r);
-    if (r->rx->low_water)
+    if (r->rx->low_water && !r->lost)
         reading_raise_low_water(r->fd, r->rx);
     if (got < 0 && !r->rx->error && !r->lost)
         r->rx->found = (int)-got;

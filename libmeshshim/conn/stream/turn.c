@@ -29,8 +29,7 @@ bool writing_owns(struct writing *w)
 
 bool writing_calls(struct writing *w, const void *data, int flags)
 {
-    bool is_scratch =
-        w->cipher && (uintptr_t)data - (uintptr_t)w->cipher < SCRATCH_LARGE_RECORDS * FULL_RECORD;
+    bool is_scratch = w->cipher && (uintptr_t)data - (uintptr_t)w->cipher < w->records * FULL_RECORD;
     if (!writing_owns(w))
         return false;
     if (!(flags & MSG_DONTWAIT)) {
