@@ -19,8 +19,9 @@ enum protocol { PROTOCOL_TCP, PROTOCOL_HTTP };
 /* Envoy's lb_policy; peak_ewma is Linkerd's. */
 enum load_balancer { LB_LEAST_REQUEST, LB_ROUND_ROBIN, LB_RANDOM, LB_PEAK_EWMA, LB_RING_HASH };
 
-/* What meshctl run does with a program that the library cannot be preloaded into. */
 enum session_resumption { RESUMPTION_NO, RESUMPTION_YES, RESUMPTION_WITHOUT_FORWARD_SECRECY };
+
+/* What meshctl run does with a program that the library cannot be preloaded into. */
 enum unmeshable_policy { UNMESHABLE_REFUSE, UNMESHABLE_WARN };
 
 /* Who seals and opens the records. auto: the kernel, where it offers that and can change keys. */

@@ -15,7 +15,7 @@
  * handle.
  */
 enum {
-    LAYOUT = 3,
+    LAYOUT = 4,
     CLIENT_SETS = 8,
     CLIENT_WAYS = 64,
     SERVER_SETS = 128,
@@ -290,7 +290,7 @@ static bool has_sound_ticket(const struct session *session, int64_t now)
 {
     return session->ticket_length && session->ticket_length <= SESSION_TICKET &&
            session->lifetime <= SESSION_TICKET_SECONDS && session->given <= now &&
-           now - session->given < session->lifetime;
+           session->given > now - session->lifetime;
 }
 
 /* `ticket`: where it goes, of a foreign one; NULL: it is none. */

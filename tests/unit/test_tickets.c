@@ -145,6 +145,25 @@ static void what_cannot_be_used(void)
     CU_ASSERT_FALSE(is_dropped(&m, m.length));
 }
 
+/* Any process of the same user can write to the table. */
+static void times_that_cannot_be(void)
+{
+    static uint8_t ticket[] = "ticket";
+    const int64_t given[] = { NOW + 1, NOW - 30, 0, INT64_MIN, INT64_MAX };
+    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
+        struct session session = { .until = NOW + 10,
+                                   .proven_until = NOW + 10,
+                                   .peer = "spiffe://a/b",
+                                   .lifetime = 30,
+                                   .ticket_length = sizeof ticket,
+                                   .given = given[i] };
+        struct iovec span = { ticket, sizeof ticket };
+        struct session got;
+        sessions_put_ticket(&here, &session, iov_of(&span, 1), NOW);
+        CU_ASSERT_FALSE(takes(&got, NOW));
+    }
+}
+
 /* A secret that was taken from a ticket is not offered without it, nor the other way. */
 static void each_of_its_kind(void)
 {
@@ -178,6 +197,7 @@ int main(void)
         { "in time", in_time },
         { "two of a connection", two_of_a_connection },
         { "what cannot be used", what_cannot_be_used },
+        { "times that cannot be", times_that_cannot_be },
         { "each of its kind", each_of_its_kind },
         CU_TEST_INFO_NULL,
     };
