@@ -97,10 +97,11 @@ static void load_identity(void *reason)
     identity = identity_new(snapshot_workload(current), reason);
 }
 
-/* In force from here on; returns what was, for the caller to drop without the lock. */
-static struct snapshot *install(struct snapshot *fresh)
+/* In force from here on; returns what was, for the caller to drop without the lock. `lost` is a file that is kept as it was read before. */
+static struct snapshot *install(struct snapshot *fresh, const char **lost)
 {
     struct snapshot *old = current;
+    *lost = old ? snapshot_keep_lost(fresh, old) : NULL;
     current = fresh;
     forget_identity();
     mesh_state = MESH_ON;
@@ -128,9 +129,10 @@ static void load_quietly(void *loaded)
 static void try_again(void)
 {
     struct snapshot *fresh = NULL;
+    const char *lost;
     roomy_call(load_quietly, &fresh);
     if (fresh)
-        snapshot_unref(install(fresh));
+        snapshot_unref(install(fresh, &lost));
 }
 
 /* With the lock held. An expired certificate is refused here, at each new connection, not only when it was read. */
@@ -174,7 +176,7 @@ struct identity *mesh_identity(struct buf *why)
 
 bool mesh_reload(struct buf *message)
 {
-    const char *path = whole_path;
+    const char *path = whole_path, *lost;
     struct buf problems = BUF_INIT;
     struct snapshot *fresh = config_load(path, &problems), *old;
 
@@ -190,9 +192,15 @@ bool mesh_reload(struct buf *message)
         snapshot_unref(fresh);
         return false;
     }
-    old = install(fresh);
+    snapshot_ref(fresh); /* whose `lost` is */
+    old = install(fresh, &lost);
     lock_release(&lock);
+    if (lost)
+        log_warn("%s: this user may not read it any more, so the identity stays what it was; let it read the "
+                 "file, or start the program again",
+                 lost);
     snapshot_unref(old);
+    snapshot_unref(fresh);
     buf_printf(message, "%s: loaded\n", path);
     log_info("%s: loaded", path);
     return true;

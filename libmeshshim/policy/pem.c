@@ -52,12 +52,39 @@ void pem_read(struct pem_file *pem, bool secret)
     free(text);
 }
 
+static void drop_text(struct pem_file *pem)
+{
+    if (!pem->text)
+        return;
+    explicit_bzero(pem->text, pem->length);
+    munmap(pem->text, pem->length + 1);
+}
+
+static bool has_text_of(const struct pem_file *pem, const struct pem_file *last)
+{
+    return pem->path && last->text && strcmp(pem->path, last->path) == 0;
+}
+
+bool pem_is_lost(const struct pem_file *pem, const struct pem_file *last)
+{
+    return pem->error == EACCES && has_text_of(pem, last);
+}
+
+bool pem_take_text(struct pem_file *pem, const struct pem_file *last, bool secret)
+{
+    char *text = has_text_of(pem, last) ? pages_of(last->text, last->length, secret) : NULL;
+    if (!text)
+        return false;
+    drop_text(pem);
+    pem->text = text;
+    pem->length = last->length;
+    pem->error = 0;
+    return true;
+}
+
 void pem_clear(struct pem_file *pem)
 {
     free(pem->path);
-    if (pem->text) {
-        explicit_bzero(pem->text, pem->length);
-        munmap(pem->text, pem->length + 1);
-    }
+    drop_text(pem);
     *pem = (struct pem_file){ .path = NULL };
 }

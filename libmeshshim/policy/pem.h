@@ -9,6 +9,10 @@
 
 /* Reads pem->path, where there is one, into text and length, or says in error why not. */
 void pem_read(struct pem_file *pem, bool secret);
+/* Was `last`'s text read under the same name, and may `pem` not be read any more? */
+bool pem_is_lost(const struct pem_file *pem, const struct pem_file *last);
+/* `last`'s text in place of `pem`'s; false: no memory, and `pem` is as it was. */
+bool pem_take_text(struct pem_file *pem, const struct pem_file *last, bool secret);
 /* Frees what a file holds, its path too. Any text is wiped. */
 void pem_clear(struct pem_file *pem);
 /* Reads a regular file of at most `most` bytes; a pipe or a device could block for ever: EINVAL. */

@@ -94,6 +94,29 @@ void snapshot_unref(struct snapshot *snapshot)
         snapshot_free(snapshot);
 }
 
+static const char *keep_pair(struct workload *fresh, const struct workload *last)
+{
+    struct pem_file *certificate = &fresh->certificate, *key = &fresh->private_key;
+    const char *lost = pem_is_lost(key, &last->private_key)           ? key->path
+                       : pem_is_lost(certificate, &last->certificate) ? certificate->path
+                                                                      : NULL;
+    if (!lost || !pem_take_text(certificate, &last->certificate, false) ||
+        !pem_take_text(key, &last->private_key, true))
+        return NULL;
+    return lost;
+}
+
+const char *snapshot_keep_lost(struct snapshot *fresh, const struct snapshot *last)
+{
+    struct workload *workload = &fresh->workload;
+    struct pem_file *bundle = &workload->trust_bundle;
+    const char *lost = keep_pair(workload, &last->workload);
+    if (pem_is_lost(bundle, &last->workload.trust_bundle) &&
+        pem_take_text(bundle, &last->workload.trust_bundle, false))
+        lost = bundle->path;
+    return lost;
+}
+
 /* --- questions --- */
 
 const struct workload *snapshot_workload(const struct snapshot *snapshot)

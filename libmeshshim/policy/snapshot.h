@@ -97,6 +97,12 @@ struct snapshot; /* private to policy/ */
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot);
 
+/*
+ * A program that has given up rights since it read its files (nginx's workers) may not be able to read new ones: where that is so, `fresh`, which
+ * nobody else has yet, goes on with what `last` has read of them, the certificate and its key together. The file that is missed; NULL: none.
+ */
+const char *snapshot_keep_lost(struct snapshot *fresh, const struct snapshot *last);
+
 const struct workload *snapshot_workload(const struct snapshot *snapshot);
 /* The file it came from, as given. */
 const char *snapshot_path(const struct snapshot *snapshot);

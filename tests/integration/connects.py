@@ -233,6 +233,15 @@ def serve(port, name):
         answer(listener, name)
 
 
+def drop(port, name):
+    """The same by root until it listens, then by nobody."""
+    with socket.create_server(("127.0.0.1", int(port))) as listener:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        answer(listener, name)
+
+
 def prefork(port, name):
     """The same by four processes that share a listener; each says its process id."""
     with socket.create_server(("127.0.0.1", int(port))) as listener:

@@ -196,6 +196,18 @@ lives_on() {
     return $status
 }
 
+# Who has given up root's rights cannot read the next key: it lives on by what it has read as long as that is valid.
+dropped() {
+    chmod 755 "$work" && : >"$work/dropped.mesh" && chmod 666 "$work/dropped.mesh"
+    port=$(free_port)
+    MESHSHIM_LOG_FILE=$work/dropped.mesh spawn dropped mesh server-ids "$python" "$connects" drop "$port" dropped
+    server=$spawned
+    wait_port "$port"
+    old=$(openssl x509 -noout -serial -in "$work/ids/server/cert.pem")
+    serves_serial "$old" && issue server "$work/ids/server" >/dev/null && ask || return 1
+    grep -q 'server/key.pem: this user may not read it' "$work/dropped.mesh" && serves_serial "$old"
+}
+
 # ---- broken from the start
 
 broken_server() {
@@ -250,6 +262,11 @@ try "reload/gone: without its file the last good one stays, and a new one is tak
 try "reload/certificate: the server proves itself with the one that it has" certificates
 try "reload/certificate: a new one is used by new connections, and told" renewed late
 try "reload/certificate: a connection lives on over it" lives_on
+if [ "$(id -u)" -eq 0 ]; then
+    try "reload/certificate: a server that may not read the next key keeps the one that it has" dropped
+else
+    echo "skip reload/certificate: only root has rights to give up"
+fi
 try "reload/broken: a server turns all away until it is mended" broken_server
 try "reload/broken: a client is EACCES until it is mended" broken_client
 [ "$failures" -eq 0 ]
