@@ -120,10 +120,11 @@ static int write_health(const struct admin_source *source, struct buf *body)
 bool respond_reload(const struct admin_source *source, struct buf *message)
 {
     bool good = source->reload && source->reload(message);
+    int line = (int)strcspn(buf_text(message), "\n"); /* the callee has told each */
     if (good)
-        log_info("configuration reloaded%s%s", message->length ? ": " : "", buf_text(message));
+        log_info("configuration reloaded%s%.*s", line ? ": " : "", line, buf_text(message));
     else if (source->reload)
-        log_warn("the configuration is not reloaded, the last good one stays: %s", buf_text(message));
+        log_warn("the configuration is not reloaded, the last good one stays: %.*s", line, buf_text(message));
     return good;
 }
 

@@ -242,6 +242,21 @@ def drop(port, name):
         answer(listener, name)
 
 
+def journalled(*command):
+    """Runs a program whose standard error is the journal's socket, as systemd makes it, and prints what comes there. For a /run of one's own."""
+    path = "/run/systemd/journal/stdout"
+    os.makedirs(os.path.dirname(path))
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as end:
+        listener.bind(path)
+        listener.listen()
+        end.connect(path)
+        with subprocess.Popen(command, stderr=end):
+            end.close()
+            reader, _ = listener.accept()
+            while text := reader.recv(4096):
+                print(text.decode(), end="", flush=True)
+
+
 def prefork(port, name):
     """The same by four processes that share a listener; each says its process id."""
     with socket.create_server(("127.0.0.1", int(port))) as listener:

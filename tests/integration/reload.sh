@@ -196,6 +196,18 @@ lives_on() {
     return $status
 }
 
+# systemd's standard error is a socket, which cannot be opened again: a mistake in a new file is told there all the same.
+told_to_journal() {
+    local port
+    port=$(free_port)
+    cp "$work/original.ini" "$work/unit.ini"
+    spawn unit unshare -m sh -c 'mount -t tmpfs none /run && exec "$@"' sh "$python" "$connects" journalled \
+        env MESHSHIM_LOG_FILE= LD_PRELOAD="$mesh_preload" MESHSHIM_CONFIG="$work/unit.ini" "$python" "$connects" serve "$port" unit
+    wait_port "$port"
+    echo 'alow = default/other' >>"$work/unit.ini"
+    wait_until 10 grep -q 'unit.ini:[0-9]*: .*alow' "$work/unit.log"
+}
+
 # Who has given up root's rights cannot read the next key: it lives on by what it has read as long as that is valid.
 dropped() {
     chmod 755 "$work" && : >"$work/dropped.mesh" && chmod 666 "$work/dropped.mesh"
@@ -264,6 +276,11 @@ try "reload/certificate: a new one is used by new connections, and told" renewed
 try "reload/certificate: a connection lives on over it" lives_on
 if [ "$(id -u)" -eq 0 ]; then
     try "reload/certificate: a server that may not read the next key keeps the one that it has" dropped
+    if unshare -m mount -t tmpfs none /run 2>/dev/null; then
+        try "reload/journal: a mistake that is noticed is told there" told_to_journal
+    else
+        echo "skip reload/journal: no mount name space can be had"
+    fi
 else
     echo "skip reload/certificate: only root has rights to give up"
 fi
