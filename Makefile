@@ -16,7 +16,7 @@ CFLAGS   += -std=gnu11 -MMD -MP
 LDHARDEN := -Wl,-z,relro,-z,now,-z,defs,-z,noexecstack
 SANITIZE ?=
 
-LAYERS   := base policy stats tls http conn hook admin
+LAYERS   := base policy stats tls conn hook admin
 # Of admin/, all but what looks into the layers in between.
 CORE_SRC := $(filter-out %/views.c,$(foreach d,base policy stats tls admin,$(wildcard libmeshshim/$(d)/*.c)))
 LIB_SRC  := $(foreach d,$(LAYERS),$(wildcard libmeshshim/$(d)/*.c libmeshshim/$(d)/*/*.c)) $(wildcard libmeshshim/*.c)
@@ -102,7 +102,9 @@ unit: $(UNIT_BIN) ## the CUnit suites alone
 test: deps built ## every test
 	@tests/run
 
-demo: deps all ## two unmodified programs, mutual TLS between them
+demo: ## two unmodified programs, mutual TLS between them
+	@tests/deps $(BUILD_PACKAGES) $(DEMO_PACKAGES)
+	@$(MAKE) --no-print-directory all
 	@examples/demo/run
 
 check: deps all ## linters, layering, symbols, documentation

@@ -4,6 +4,7 @@ BUILD_PACKAGES := gcc libc6-dev libssl-dev libinih-dev
 ifeq ($(shell uname -m),x86_64)
 BUILD_PACKAGES += libipsec-mb-dev
 endif
+DEMO_PACKAGES  := curl nginx-light python3
 TEST_PACKAGES  := libcunit1-dev openssl curl nginx-light redis-server redis-tools wrk haproxy socat python3 nodejs \
                   valgrind clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck binutils procps \
                   apache2-utils lighttpd memcached iperf3 ncat

@@ -2,7 +2,7 @@
 import pathlib
 import re
 
-LAYERS = ["base", "policy", "stats", "tls", "http", "conn", "hook", "admin"]
+LAYERS = ["base", "policy", "stats", "tls", "conn", "hook", "admin"]
 ROOT = pathlib.Path("libmeshshim")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+([<"])([^>"]+)[>"]', re.M)
 COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*.*?\*/|//[^\n]*', re.S)
