@@ -21,8 +21,8 @@ static ino_t stderr_inode;
 void log_init(void)
 {
     struct stat st;
-    const char *level = getenv("MESHSHIM_LOG");
-    const char *path = getenv("MESHSHIM_LOG_FILE");
+    const char *level = secure_getenv("MESHSHIM_LOG");
+    const char *path = secure_getenv("MESHSHIM_LOG_FILE");
     snprintf(file_path, sizeof file_path, "%s", path ? path : "");
     if (fstat(STDERR_FILENO, &st) == 0) {
         stderr_device = st.st_dev;

@@ -51,7 +51,7 @@ static void keep_path(const char *path)
 void mesh_init(void)
 {
     struct buf problems = BUF_INIT;
-    const char *disabled = getenv("MESHSHIM_DISABLE"), *path;
+    const char *disabled = secure_getenv("MESHSHIM_DISABLE"), *path;
     bool is_explicit;
 
     if (disabled && strcmp(disabled, "1") == 0)
