@@ -21,6 +21,7 @@ struct line {
     bool is_connected, is_waiting; /* waiting: a request is out */
     bool is_reused;                /* something was answered on this connection */
     uint64_t began, number;        /* of the request that is out, or next */
+    uint64_t again; /* when its connection was made anew, as the last answer ended the one before; or 0 */
     size_t sent;
     struct http_answer answer;
 };
@@ -130,7 +131,8 @@ static void ask(struct load *load, struct line *line)
     if (line->is_waiting || !line->is_connected || when > now)
         return;
     line->is_waiting = true;
-    line->began = when ? when : now;
+    line->began = when ? when : line->again ? line->again : now;
+    line->again = 0;
     line->number++;
     line->sent = 0;
     http_answer_begin(&line->answer);
@@ -159,11 +161,13 @@ static void established(struct load *load, struct line *line)
 
 static void answered(struct load *load, struct line *line)
 {
-    histogram_record(&load->result->latency, now_ns() - line->began);
+    uint64_t now = now_ns();
+    histogram_record(&load->result->latency, now - line->began);
     load->result->answers++;
     load->result->errors += line->answer.status >= 400;
     line->is_waiting = false;
     line->is_reused = true;
+    line->again = line->answer.closes ? now : 0; /* the next request has to wait for it */
     if (line->answer.closes)
         dial(load, line);
     else
