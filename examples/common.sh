@@ -1,7 +1,9 @@
 # shellcheck shell=bash
 # What the examples share: the build, a private directory that goes away, processes that end, identities. Sourced by each run script.
 set -u -o pipefail
-unset "${!MESHSHIM_@}" # what the caller's environment has would override the configurations
+for variable in "${!MESHSHIM_@}"; do # they would override the configurations
+    [ "$variable" = MESHSHIM_DISABLE ] || unset "$variable"
+done
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${B:-$top/build}
 case $build in /*) ;; *) build=$top/$build ;; esac
