@@ -1,4 +1,5 @@
 """Programs that are more than one process, or lose their descriptors. families.py WHAT PORT…; each prints OK at its end."""
+import ctypes
 import multiprocessing
 import os
 import select
@@ -10,6 +11,7 @@ import sys
 import threading
 
 LINES = 2000
+CLONE_NEWPID = 0x20000000
 PATIENCE = 30
 
 
@@ -354,6 +356,57 @@ def commands(port):
         sys.exit("no answer after the commands")
     send_lines(sock, range(100, 200))
     sock.close()
+    print("OK")
+
+
+def alone():
+    """The next child is number 1 of a pid namespace of its own."""
+    return ctypes.CDLL(None).unshare(CLONE_NEWPID) == 0
+
+
+def twin(sock, slow):
+    """A child that becomes another program, which says a line on the connection."""
+    def become():
+        sock.set_inheritable(True)
+        if slow:  # the loader waits for somebody to write there, before this image asks where it comes from
+            os.environ["LD_PRELOAD"] += ":" + slow
+        os.execl(sys.executable, sys.executable, __file__, "twin_speaks", str(sock.fileno()))
+    if not alone():
+        sys.exit("unshare")
+    pid = in_child(become)
+    sock.close()
+    wait(pid)
+
+
+def exchange(sock):
+    sock.sendall(b"twin\n")
+    if not sock.recv(100).endswith(b"twin\n"):
+        sys.exit("no answer")
+
+
+def twin_speaks(fd):
+    exchange(socket.socket(fileno=int(fd)))
+
+
+def twins(port, slow):
+    """Two processes of one number are in exec at once, and the second one's image is there first."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if alone() else 77)
+    if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 77:
+        return print("OK: no pid namespaces here")
+    os.mkfifo(slow)
+    socks = [dial(port), dial(port)]
+    for sock in socks:
+        exchange(sock)
+    first = in_child(lambda: (socks[1].close(), twin(socks[0], slow)))
+    writer = os.open(slow, os.O_WRONLY)  # its loader has come there
+    second = in_child(lambda: (os.close(writer), socks[0].close(), twin(socks[1], None)))
+    for sock in socks:
+        sock.close()
+    wait(second)
+    os.close(writer)
+    wait(first)
     print("OK")
 
 

@@ -115,6 +115,17 @@ PY
     return $status
 }
 
+twins() {
+    local port status
+    port=$(free_port)
+    spawn echo-twins mesh server "$python" "$families" forking_server "$port"
+    wait_port "$port"
+    limit 40 mesh client "$python" "$families" twins "$port" "$work/slow"
+    status=$?
+    kill "$spawned"
+    return $status
+}
+
 # plain NAME COMMAND…: a server under these conditions talks plain text with plain curl, and has no admin socket.
 plain() {
     local name=$1 port status
@@ -154,6 +165,7 @@ try "processes/killed_writers: children are killed while they write" killed_writ
 try "processes/commands: subprocess, popen, system, posix_spawn while a connection is open" shared commands commands 200
 try "processes/daemon: a daemon that closes every descriptor" daemon
 try "processes/client_closes: a client that closes every other descriptor" client_closes
+try "processes/twins: two programs of one number, each of a pid namespace of its own, begin at once" twins
 try "processes/disabled: MESHSHIM_DISABLE=1 does nothing" plain disabled MESHSHIM_DISABLE=1 MESHSHIM_CONFIG="$work/server.ini"
 if [ -e /etc/meshshim/mesh.ini ]; then
     echo "skip processes/unconfigured: this machine has /etc/meshshim/mesh.ini"

@@ -221,21 +221,23 @@ void slots_stay(int slot, bool borrowed)
         atomic_compare_exchange_strong(&family->slot[slot], &leaving, word(SLOT_ALIVE, getpid()));
 }
 
-/* Whatever its mark is: where /proc cannot be read, an image does not know that of the one before. */
-static int find(enum slot_state state, pid_t pid, int from)
+/* The next one whose word is that, as far as `mask` reaches. */
+static int find(enum slot_state state, pid_t pid, uint64_t mask, int from)
 {
-    const uint64_t wanted = word(state, pid) & UNMARKED;
+    const uint64_t wanted = word(state, pid) & mask;
     int n = (int)atomic_load(&family->slots);
-    while (from < n && from < FAMILY_SLOTS && (atomic_load(&family->slot[from]) & UNMARKED) != wanted)
+    while (from < n && from < FAMILY_SLOTS && (atomic_load(&family->slot[from]) & mask) != wanted)
         from++;
     return from < n && from < FAMILY_SLOTS ? from : -1;
 }
 
-static bool arrive_as(enum slot_state state, pid_t pid)
+static bool arrive_at(enum slot_state state, pid_t pid, uint64_t mask)
 {
-    for (int i = -1; (i = find(state, pid, i + 1)) >= 0;) {
+    for (int i = -1; (i = find(state, pid, mask, i + 1)) >= 0;) {
         uint64_t seen = atomic_load(&family->slot[i]);
-        if ((seen & UNMARKED) == (word(state, pid) & UNMARKED) &&
+        if (mask == UNMARKED && state == SLOT_LEAVING && !hold(i, F_WRLCK))
+            continue; /* ours has outlived the exec: it is another's */
+        if ((seen & mask) == (word(state, pid) & mask) &&
             atomic_compare_exchange_strong(&family->slot[i], &seen, held_word(i, SLOT_ALIVE))) {
             own = i;
             return true;
@@ -243,6 +245,15 @@ static bool arrive_as(enum slot_state state, pid_t pid)
         hold(i, F_UNLCK);
     }
     return false;
+}
+
+/*
+ * With our own mark first: one of the same id in another namespace may be in exec, too. Then whatever its mark is, for where /proc cannot be
+ * read, an image does not know that of the one before.
+ */
+static bool arrive_as(enum slot_state state, pid_t pid)
+{
+    return arrive_at(state, pid, ~(uint64_t)0) || arrive_at(state, pid, UNMARKED);
 }
 
 int slots_arrive(void)
@@ -254,8 +265,8 @@ int slots_arrive(void)
     for (int i = 0; i < 20 && shell; i++) {
         if (arrive_as(SLOT_LEAVING, getpid()) || arrive_as(SLOT_UNBORN, getpid()))
             return own;
-        shell = find(SLOT_SHELL, parent, 0) >= 0;
-        if (shell && find(SLOT_SPAWNED, parent, 0) < 0)
+        shell = find(SLOT_SHELL, parent, UNMARKED, 0) >= 0;
+        if (shell && find(SLOT_SPAWNED, parent, UNMARKED, 0) < 0)
             break;
         if (shell)
             libc.syscall(SYS_nanosleep, (long)&moment, 0, 0, 0, 0, 0);
