@@ -8,6 +8,7 @@
 #include "base/banned.h"
 #include "base/clock.h"
 #include "base/libc.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "base/quiet.h"
 #include "base/thread.h"
@@ -194,6 +195,16 @@ static bool is_ours(const struct conn *conn)
     return shaker == process_id() || (shaker == 0 && !p->inherited && !shared_is_elsewhere(conn->shared));
 }
 
+/* The program thinks that they are on their way. */
+static void say_lost(const struct pending *p)
+{
+    if (p->early_length)
+        log_error("connection %s %.63s: the %u bytes that were sent before the proof are lost, for it was "
+                  "closed: no more "
+                  "than %d of these are brought to their end at a time, and the others wait for their peers",
+                  p->inbound ? "from" : "to", p->peer_text, p->early_length, ORPHANS);
+}
+
 /* (By now another thread may have duplicated it.) */
 static bool keep(struct conn *conn, int fd)
 {
@@ -207,6 +218,8 @@ static bool keep(struct conn *conn, int fd)
     for (int i = 0; i < ORPHANS && !kept; i++)
         kept = !atomic_load(&orphans[i].conn) && adopt(conn, fd, &orphans[i]);
     lock_release(&orphans_lock);
+    if (!kept)
+        say_lost(conn->pending);
     return kept;
 }
 
