@@ -115,6 +115,23 @@ PY
     return $status
 }
 
+# The first connections of a process are made by eight threads at once: each ends as it should.
+first_at_once() {
+    local port server status=0
+    port=$(free_port)
+    spawn echo-first mesh server "$python" "$families" prefork_server "$port"
+    server=$spawned
+    wait_port "$port"
+    for _ in {1..15}; do
+        mesh client "$python" "$families" many "$port" 8 1 >/dev/null &
+        limit 40 mesh client "$python" "$families" many "$port" 8 1 >/dev/null || status=1
+        wait $! || status=1
+    done
+    [ ! -s "$work/mesh.log" ] || status=1
+    kill "$server"
+    return $status
+}
+
 twins() {
     local port status
     port=$(free_port)
@@ -165,6 +182,7 @@ try "processes/killed_writers: children are killed while they write" killed_writ
 try "processes/commands: subprocess, popen, system, posix_spawn while a connection is open" shared commands commands 200
 try "processes/daemon: a daemon that closes every descriptor" daemon
 try "processes/client_closes: a client that closes every other descriptor" client_closes
+try "processes/first_at_once: eight threads make a process' first connections" first_at_once
 try "processes/twins: two programs of one number, each of a pid namespace of its own, begin at once" twins
 try "processes/disabled: MESHSHIM_DISABLE=1 does nothing" plain disabled MESHSHIM_DISABLE=1 MESHSHIM_CONFIG="$work/server.ini"
 if [ -e /etc/meshshim/mesh.ini ]; then

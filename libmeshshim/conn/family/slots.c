@@ -25,7 +25,7 @@ enum slot_state {
     SLOT_BURIED
 };
 
-static int own = -1;
+static _Atomic int own = -1;
 static bool full;
 
 enum { STATE_SHIFT = 32, MARK_SHIFT = 48 };
@@ -139,13 +139,19 @@ static int take_and_hold(enum slot_state state)
     return slot;
 }
 
+/* Threads that make the first connections at once have one slot: what is held by another of ours would never be let go. */
 int slots_own(void)
 {
-    if (own < 0 && !full && family) {
-        own = take_and_hold(SLOT_ALIVE);
-        full = own < 0;
+    int mine = atomic_load(&own), slot;
+    if (mine >= 0 || full || !family)
+        return mine;
+    slot = take_and_hold(SLOT_ALIVE);
+    if (atomic_compare_exchange_strong(&own, &mine, slot)) {
+        full = slot < 0;
+        return slot;
     }
-    return own;
+    slots_release(slot);
+    return mine;
 }
 
 int slots_reserve(void)
