@@ -134,6 +134,11 @@ static bool is_program_of_ours(const char *path, const struct elf_facts *facts, 
             "is a Go program: it makes raw system calls instead of calling libc, so the library would see "
             "nothing",
             "use its own TLS or a sidecar proxy");
+    else if (facts->is_pascal && facts->has_interpreter)
+        put_refusal(why, path,
+                    "is a Free Pascal program: its run-time system makes raw system calls instead of calling "
+                    "libc, so the library would see nothing",
+                    "use its own TLS or a sidecar proxy");
     else
         return true;
     return false;

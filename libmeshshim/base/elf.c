@@ -127,10 +127,11 @@ static void look_at_sections(struct image *image, const Elf64_Ehdr *header, stru
 
     if (!fetch_entry(image, header->e_shoff, header->e_shentsize, header->e_shstrndx, &names, sizeof names))
         return;
-    for (unsigned i = 0; i < header->e_shnum && !facts->is_go; i++) {
+    for (unsigned i = 0; i < header->e_shnum && !facts->is_go && !facts->is_pascal; i++) {
         if (!fetch_entry(image, header->e_shoff, header->e_shentsize, i, &section, sizeof section))
             return;
         facts->is_go = is_go_section(image, names.sh_offset, section.sh_name);
+        facts->is_pascal = name_is(image, names.sh_offset, section.sh_name, ".fpcdata");
     }
 }
 

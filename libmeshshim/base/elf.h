@@ -16,6 +16,7 @@ struct elf_facts {
     bool has_interpreter; /* false: linked statically */
     char interpreter[256]; /* the dynamic loader: "/lib64/ld-linux-x86-64.so.2" */
     bool is_go;
+    bool is_pascal; /* Free Pascal's; like Go's, its run-time system makes raw system calls */
 };
 
 /* Copies `length` bytes at `offset` of the file; false where the file does not have them all. */

@@ -145,6 +145,13 @@ go() {
     done
 }
 
+# Free Pascal's programs have a section of their own, and those with threads are linked dynamically.
+pascal() {
+    printf '%s\n' '.section .fpcdata,"aw"' '.ascii "x"' '.section .note.GNU-stack,"",@progbits' >pascal.s
+    gcc -o pascal program.c pascal.s || fail "cannot assemble the section"
+    refused pascal 'Free Pascal program' ./pascal
+}
+
 scripts() {
     script plain '#!/bin/sh' 'exit 5'
     runs script 5 -- ./plain
@@ -222,6 +229,7 @@ other_libc
 glibc
 bytes
 go
+pascal
 scripts
 wrappers
 doubts
