@@ -28,13 +28,12 @@ static bool lift_guard(const char *path)
     int saved = errno, fd = open_as(path, O_RDONLY);
     struct stat st;
     bool lifted = false;
-    if (fd < 0)
-        return false;
-    if (fstat(fd, &st) == 0 && is_ours(&st)) {
+    if (fd >= 0 && fstat(fd, &st) == 0 && is_ours(&st)) {
         mode_t mode = st.st_mode & 07777;
         lifted = mode == OPEN || (mode == GUARDED && fchmod(fd, OPEN) == 0);
     }
-    libc.close(fd);
+    if (fd >= 0)
+        libc.close(fd);
     errno = saved;
     return lifted;
 }
