@@ -42,6 +42,8 @@ static struct conn *conn_of(const struct shared *shared)
 static void fail(struct conn *conn, int error)
 {
     conn->error = error;
+    if (!conn->shared->inbound) /* there it is connecting that has failed */
+        conn->so_error = error;
     atomic_store(&conn->state, CONN_FAILED);
 }
 
