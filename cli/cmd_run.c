@@ -58,7 +58,8 @@ const struct command command_run = {
     "run",
     "-- PROGRAM [ARGUMENT…]",
     "Runs a program in the mesh, after a look whether it can be meshed",
-    "Refused, each with the reason and what to do instead: static programs, Go and Free Pascal programs, those "
+    "Refused, each with the reason and what to do instead: static programs, Go and Free Pascal programs, "
+    "those "
     "for\n"
     "another C library, an older glibc or another processor, set-uid and set-gid programs, those with file\n"
     "capabilities, and damaged files. A script is judged by its interpreter, and by what it does nothing "
