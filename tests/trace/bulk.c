@@ -45,6 +45,17 @@ bool stream_got(struct stream *stream, const void *data, size_t n)
     return true;
 }
 
+void stream_recv(struct stream *stream, int fd, uint64_t total)
+{
+    char data[4096];
+    while (stream->at < total) {
+        size_t n = total - stream->at < sizeof data ? (size_t)(total - stream->at) : sizeof data;
+        ssize_t got = recv(fd, data, n, 0);
+        if (got <= 0 || !stream_got(stream, data, (size_t)got))
+            fail("wrong at %llu", (unsigned long long)stream->at);
+    }
+}
+
 void send_stream(int fd, uint32_t seed, size_t total, size_t piece)
 {
     struct stream stream = stream_of(seed);

@@ -143,14 +143,8 @@ void script_cancel_send(struct side *s)
         tell(s, &stream.at, sizeof stream.at);
     } else {
         uint64_t total;
-        char data[4096];
         hear(s, &total, sizeof total); /* and that it is closed, which puts out what is kept of a record */
-        while (stream.at < total) {
-            ssize_t got =
-                recv(fd, data, total - stream.at < sizeof data ? total - stream.at : sizeof data, 0);
-            if (got <= 0 || !stream_got(&stream, data, (size_t)got))
-                fail("wrong at %llu", (unsigned long long)stream.at);
-        }
+        stream_recv(&stream, fd, total);
         say("all that was sent before");
         close(fd);
     }

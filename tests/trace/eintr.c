@@ -371,11 +371,7 @@ void script_eintr_send_restart(struct side *s)
                 fail("wrong at %llu", (unsigned long long)stream.at);
         }
         hear(s, &total, sizeof total);
-        while (stream.at < total) {
-            ssize_t got = recv(fd, data, sizeof data, 0);
-            if (got <= 0 || !stream_got(&stream, data, (size_t)got))
-                fail("wrong at %llu", (unsigned long long)stream.at);
-        }
+        stream_recv(&stream, fd, total);
         say("all of it");
     }
     meet(s);

@@ -11,7 +11,15 @@
 #include "base/banned.h"
 #include "scripts.h"
 
-/* The process itself becomes another program. */
+static void talk_to_what_it_became(struct side *s, int fd)
+{
+    meet(s);
+    say_send(fd, "again", 0);
+    say_recv(fd, 8, MSG_WAITALL);
+    say_recv(fd, 10, 0);
+    meet(s);
+}
+
 void script_exec_self(struct side *s)
 {
     int fd = connected(s);
@@ -20,11 +28,7 @@ void script_exec_self(struct side *s)
         exec_program("go_on", fd, "client", NULL);
         fail("exec");
     }
-    meet(s);
-    say_send(fd, "again", 0);
-    say_recv(fd, 8, MSG_WAITALL);
-    say_recv(fd, 10, 0);
-    meet(s);
+    talk_to_what_it_became(s, fd);
 }
 
 /* With threads, one of which waits for bytes: they are gone, the connection is not. */
@@ -51,11 +55,7 @@ void script_exec_self_with_threads(struct side *s)
         exec_program("go_on", fd, "client", NULL);
         fail("exec");
     }
-    meet(s);
-    say_send(fd, "again", 0);
-    say_recv(fd, 8, MSG_WAITALL);
-    say_recv(fd, 10, 0);
-    meet(s);
+    talk_to_what_it_became(s, fd);
 }
 
 /* From image to image to image. */

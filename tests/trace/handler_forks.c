@@ -90,15 +90,10 @@ static void forks_in_send(struct side *s, int flags, ssize_t (*put)(int fd))
     } else {
         struct stream got = stream_of(65);
         uint64_t total;
-        char data[4096];
+        char byte;
         hear(s, &total, sizeof total);
-        hear(s, data, 1);
-        while (got.at < total) {
-            size_t n = total - got.at < sizeof data ? total - got.at : sizeof data;
-            ssize_t now = recv(fd, data, n, 0);
-            if (now <= 0 || !stream_got(&got, data, (size_t)now))
-                fail("wrong at %llu", (unsigned long long)got.at);
-        }
+        hear(s, &byte, 1);
+        stream_recv(&got, fd, total);
         count_messages(fd, flags & SA_RESTART ? 3 : 1);
         say_recv(fd, 1, 0);
     }

@@ -379,15 +379,9 @@ void script_handler_longjmp_send(struct side *s)
     } else {
         struct stream got = stream_of(64);
         uint64_t total;
-        char data[4096];
         hear(s, &total, sizeof total);
         meet(s);
-        while (got.at < total) {
-            size_t n = total - got.at < sizeof data ? total - got.at : sizeof data;
-            ssize_t now = recv(fd, data, n, 0);
-            if (now <= 0 || !stream_got(&got, data, (size_t)now))
-                fail("wrong at %llu", (unsigned long long)got.at);
-        }
+        stream_recv(&got, fd, total);
         say("all of it");
     }
     meet(s);

@@ -108,6 +108,8 @@ void stream_make(struct stream *stream, void *data, size_t n); /* the next n byt
 void stream_sent(struct stream *stream, size_t n);
 bool stream_got(struct stream *stream, const void *data,
                 size_t n); /* advances; false: not the expected bytes */
+void stream_recv(struct stream *stream, int fd,
+                 uint64_t total); /* blocking, up to that byte and no further */
 void send_stream(int fd, uint32_t seed, size_t total, size_t piece); /* blocking or not, waits by poll */
 void recv_stream(int fd, uint32_t seed, size_t total, size_t piece); /* prints one line */
 int file_of(size_t size);                                            /* a temporary file with stream 33 */
