@@ -17,7 +17,7 @@
 
 enum { MOST = 4 };
 
-static void pair_of(int ends[2])
+void pair_of(int ends[2])
 {
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends))
         fail("socketpair");
@@ -59,7 +59,7 @@ static int take(int from, int *fds, int flags)
     return (int)((head->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 }
 
-static int take_one(int from)
+int take_one(int from)
 {
     int fds[MOST];
     if (take(from, fds, 0) != 1)

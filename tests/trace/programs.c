@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,17 @@ static void read_all(int fd, char **arguments)
     (void)arguments;
     say_all(fd);
     say_send(fd, "read", 0);
+}
+
+/* On what somebody else has begun to connect. */
+static void ask(int fd, char **arguments)
+{
+    (void)arguments;
+    await(fd, POLLOUT);
+    say_so_error(fd);
+    nonblocking(fd, false);
+    say_send(fd, "question", 0);
+    say_recv(fd, 100, 0);
 }
 
 /* inetd's children know only 0 and 1. */
@@ -166,7 +178,8 @@ static const struct program {
 } programs[] = {
     { "talk", talk },           { "read_all", read_all }, { "stdio", stdio }, { "go_on", go_on },
     { "send_rest", send_rest }, { "use_set", use_set },   { "serve", serve }, { "chain", chain },
-    { "hold", hold },           { "look", look },         { "take", take },   { "give", give },
+    { "hold", hold },           { "look", look },         { "ask", ask },     { "take", take },
+    { "give", give },
 };
 
 int run_program(char **arguments)

@@ -142,7 +142,9 @@ void image_of(struct image *image, const char *name, int fd);
 void set_limit(int what, rlim_t soft);
 
 /* passing.c */
+void pair_of(int ends[2]);                /* Unix sockets */
 void pass(int to, const int *fds, int n); /* descriptors, with one byte */
+int take_one(int from);
 
 /* handlers.c: `call`, in whose first `until` instructions a signal's handler runs `handler` after each `n`. */
 void interrupt_everywhere(void (*call)(void), void (*handler)(void), unsigned n, unsigned until);

@@ -90,7 +90,7 @@ struct sending {
     _Atomic int64_t asked_ns; /* when the last byte went out (outbound) or came in (inbound), 0: answered */
 };
 
-/* For whoever has it open, and for those who look: names that settle.c writes before it says established. */
+/* For whoever has it open, and for those who look: names that settle.c writes before it says established. Where it leads, dial.c before. */
 struct about {
     char service[64];  /* the series' name: "payments", "inbound:8080" */
     char peer[256];    /* the proven identity */

@@ -32,7 +32,7 @@ bool handover_matters(void)
 
 /*
  * A handshake's state cannot be handed over, its keys can. The new image waits for one that another process is making, its parent for example;
- * but it cannot be told of a connect that is not done, nor would anybody go on with the handshakes of an image that is gone.
+ * but nobody would go on with the handshakes of an image that is gone.
  */
 static void finish_handshake(struct conn *conn, void *context)
 {

@@ -128,6 +128,14 @@ static int real_connect(int fd, const struct sockaddr *address, socklen_t length
     return libc.connect(fd, address, length);
 }
 
+/* For a process that gets it before TCP is up: until then the kernel does not tell where it leads. */
+static void say_where(struct conn *conn)
+{
+    struct about *about = &conn->shared->about;
+    settle_name(conn->pending, about->service, sizeof about->service);
+    snprintf(about->address, sizeof about->address, "%s", conn->pending->peer_text);
+}
+
 /* 0: under way. Else the errno. */
 static int try_now(struct conn *conn)
 {
@@ -137,6 +145,7 @@ static int try_now(struct conn *conn)
     socklen_t length;
     target(d, &address, &length);
     pending_address_text(address, p->peer_text, sizeof p->peer_text);
+    say_where(conn);
     d->attempt++;
     d->retry_ms = 0;
     d->started_ns = clock_ns();
@@ -395,26 +404,52 @@ static const struct service *service_named(const struct snapshot *snapshot, cons
     return NULL;
 }
 
+/* Nobody has begun the handshake, so it is this process' as well as the sender's. Tries are the sender's alone, who knows the endpoints. */
+static bool resume_connecting(struct conn *conn, struct pending *p)
+{
+    struct buf why = BUF_INIT;
+    p->identity = mesh_identity(&why);
+    if (!p->identity)
+        refuse_own(p->dial.service, buf_text(&why));
+    buf_free(&why);
+    snprintf(p->peer_text, sizeof p->peer_text, "%.63s", conn->shared->about.address);
+    p->dial.async = true;
+    p->dial.attempt = p->dial.attempts;
+    p->dial.started_ns = clock_ns();
+    p->deadline_ms = clock_ms() + p->dial.service->connect_timeout_ms;
+    return p->identity != NULL;
+}
+
+/* The sender's connect has succeeded, and its handshake goes on there. */
+static bool resume_shaking(struct pending *p)
+{
+    p->graced = true;
+    p->deadline_ms = clock_ms() + p->dial.service->handshake_timeout_ms;
+    return true;
+}
+
 int dial_resume(struct conn *conn, int fd)
 {
     struct snapshot *snapshot = mesh_snapshot();
     const struct service *service = snapshot ? service_named(snapshot, conn->shared->about.service) : NULL;
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = { .ss_family = AF_INET };
     socklen_t length = sizeof peer;
+    bool shakes = libc.getpeername(fd, (struct sockaddr *)&peer, &length) == 0 &&
+                  atomic_load(&conn->shared->shaker) != 0;
+    struct pending *p = NULL;
     struct quiet quiet;
-    struct pending *p;
-    if (!service || atomic_load(&conn->shared->shaker) == 0 ||
-        libc.getpeername(fd, (struct sockaddr *)&peer, &length) != 0) {
+    if (service)
+        p = new_pending(snapshot, service, (struct sockaddr *)&peer, length, NULL); /* takes the snapshot */
+    else
         snapshot_unref(snapshot);
-        return -1;
-    }
-    p = new_pending(snapshot, service, (struct sockaddr *)&peer, length, NULL);
     if (!p)
         return -1;
-    p->graced = true; /* the sender's connect has succeeded */
-    p->deadline_ms = clock_ms() + service->handshake_timeout_ms;
+    if (!(shakes ? resume_shaking(p) : resume_connecting(conn, p))) {
+        pending_discard(p);
+        return -1;
+    }
     steps_enter(conn, &quiet);
-    atomic_store(&conn->state, CONN_SHAKING);
+    atomic_store(&conn->state, shakes ? CONN_SHAKING : CONN_CONNECTING);
     pending_begin(conn, p);
     steps_leave(conn, &quiet);
     return 0;

@@ -11,7 +11,7 @@
 int dial_connect(struct conn *conn, int fd, const struct sockaddr *address, socklen_t length,
                  struct snapshot *snapshot, const struct service *service, const char *name);
 
-/* A connection of the family whose handshake another process is making. -1: there is nothing to wait for. */
+/* A connection of the family that is not established: another process makes its handshake, or nobody has begun. -1: it cannot be gone on with. */
 int dial_resume(struct conn *conn, int fd);
 
 /* For pending.c, with the steps lock held. */

@@ -377,9 +377,8 @@ void pending_send(struct conn *conn)
     if (!conn_is_pending(conn) || pending_drive(conn) != PENDING_WAITS || !steps_enter(conn, &quiet))
         return;
     p = conn->pending;
-    if (p && conn_state(conn) == CONN_SHAKING && atomic_load(&conn->shared->shaker) == process_id() &&
-        pending_owe(p))
-        settle_name(p, conn->shared->about.service, sizeof conn->shared->about.service);
+    if (p && conn_state(conn) == CONN_SHAKING && atomic_load(&conn->shared->shaker) == process_id())
+        pending_owe(p);
     steps_leave(conn, &quiet);
 }
 
