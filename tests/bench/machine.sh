@@ -112,7 +112,7 @@ describe_machine() {
     cat <<TEXT
 ${model:-$(uname -m)}, $(nproc) processors, Linux $(uname -r), $busy % busy before the start; $pinned.
 $(nginx -v 2>&1 | sed 's/.*: //'), redis $(redis-server --version | sed 's/.*v=\([^ ]*\).*/\1/'), $("$postgres/postgres" --version | sed 's/.*) \([0-9.]*\).*/postgresql \1/'), haproxy $(haproxy -v | sed -n '1s/.*version \([^ -]*\).*/\1/p'), $(stunnel4 -version 2>&1 | sed -n 's/^stunnel \([0-9.]*\).*/stunnel \1/p'), $(hitch --version 2>&1), $(openssl version | cut -d' ' -f1,2).
-Medians of $rounds interleaved rounds of $duration s.
+Medians of $rounds interleaved rounds, $(seconds_of plain) s for plain, own TLS and meshshim, $duration s for the sidecars.
 TEXT
     # A sidecar more is one more process that gets its share of a processor which others use too, so they flatter the pairs.
     [ "$busy" -le 5 ] || echo "**The machine was busy with other things ($busy %): only the processor times mean something.**"

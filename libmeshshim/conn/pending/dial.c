@@ -404,6 +404,16 @@ static const struct service *service_named(const struct snapshot *snapshot, cons
     return NULL;
 }
 
+static void find_endpoint(struct dial *d, const char *where)
+{
+    char text[64];
+    for (size_t i = 0; i < d->service->endpoint_count; i++) {
+        pending_address_text((const void *)&d->service->endpoints[i].address, text, sizeof text);
+        if (strcmp(text, where) == 0)
+            d->at = i;
+    }
+}
+
 /* Nobody has begun the handshake, so it is this process' as well as the sender's. Tries are the sender's alone, who knows the endpoints. */
 static bool resume_connecting(struct conn *conn, struct pending *p)
 {
@@ -413,6 +423,8 @@ static bool resume_connecting(struct conn *conn, struct pending *p)
         refuse_own(p->dial.service, buf_text(&why));
     buf_free(&why);
     snprintf(p->peer_text, sizeof p->peer_text, "%.63s", conn->shared->about.address);
+    find_endpoint(&p->dial, p->peer_text);
+    p->dial.dialled.length = 0; /* what the program dialled only the sender knows */
     p->dial.async = true;
     p->dial.attempt = p->dial.attempts;
     p->dial.started_ns = clock_ns();

@@ -407,7 +407,7 @@ bool pending_dialled(struct conn *conn, struct dialled *dialled)
     if (!steps_enter(conn, &quiet))
         return false;
     p = conn->pending;
-    elsewhere = p && !p->inbound && p->dial.service->endpoint_count;
+    elsewhere = p && !p->inbound && p->dial.service->endpoint_count && p->dial.dialled.length;
     if (elsewhere)
         *dialled = p->dial.dialled;
     steps_leave(conn, &quiet);

@@ -95,8 +95,7 @@ static void remember_endpoint(struct conn *conn)
     conn->snapshot = snapshot_ref(p->snapshot);
     conn->endpoint = &p->dial.service->endpoints[p->dial.at];
     atomic_fetch_add(&conn->endpoint->active, 1);
-    conn->dialled = malloc(sizeof *conn->dialled);
-    if (conn->dialled)
+    if (p->dial.dialled.length && (conn->dialled = malloc(sizeof *conn->dialled)) != NULL)
         *conn->dialled = p->dial.dialled;
 }
 
