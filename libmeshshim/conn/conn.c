@@ -120,6 +120,18 @@ bool conn_share(struct conn *conn)
     return conn->shared != NULL;
 }
 
+static void share_fresh(struct conn *conn, void *unused)
+{
+    (void)unused;
+    if (conn_state(conn) == CONN_FRESH && !atomic_load(&conn->closing) && atomic_load(&conn->fds) > 0)
+        conn_share(conn);
+}
+
+void conn_share_fresh(void)
+{
+    conn_each(share_fresh, NULL);
+}
+
 bool conn_add_fd(struct conn *conn, int fd)
 {
     atomic_fetch_add(&conn->fds, 1);
@@ -367,6 +379,7 @@ int conn_before_fork(void)
         return -1;
     slots_own(); /* a child may send us what it accepts: it must find us */
     slots_sweep(shared_bury);
+    conn_share_fresh();
     slot = slots_reserve();
     each_shared(shared_add, slot);
     return slot;
@@ -414,7 +427,9 @@ void conn_after_fork_in_child(int slot)
 static void say_last_goodbye(struct conn *conn)
 {
     int fd = atomic_load(&conn->fd);
-    if ((conn_state(conn) != CONN_OPEN && !conn_is_pending(conn)) || fdtable_get(fd) != conn)
+    bool has_it = conn_state(conn) == CONN_OPEN || conn_is_pending(conn) ||
+                  (conn_state(conn) == CONN_FRESH && conn->shared);
+    if (!has_it || fdtable_get(fd) != conn)
         return;
     if (shared_part(conn->shared))
         conn_say_goodbye(conn, fd);

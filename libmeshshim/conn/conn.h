@@ -92,6 +92,8 @@ struct conn {
 struct conn *conn_new(int fd, enum conn_state state);
 /* Gives it shared memory and makes this process a holder. False when out of memory. */
 bool conn_share(struct conn *conn);
+/* The same for those that are not connected: another process is about to have them, too, and may connect them. */
+void conn_share_fresh(void);
 /* `fd`, which nothing leads to, is a connection that cannot be protected: it is cut, and says `error` from here on. Needs no memory. */
 void conn_refuse(int fd, int error);
 /* One more descriptor of this process leads to `conn`. */

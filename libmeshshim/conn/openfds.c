@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -87,6 +88,13 @@ enum openfd_kind openfd_kind(int fd)
         return OPENFD_OTHER;
     libc.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length);
     return listens ? OPENFD_LISTENER : OPENFD_TCP;
+}
+
+bool openfd_is_unconnected(int fd)
+{
+    uint8_t state = 0; /* the first byte of struct tcp_info */
+    socklen_t length = sizeof state;
+    return libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &length) == 0 && state == TCP_CLOSE;
 }
 
 bool openfd_is_inherited(int fd)

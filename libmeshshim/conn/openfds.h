@@ -15,6 +15,8 @@ static inline bool openfd_is_channel(enum openfd_kind kind)
 {
     return kind == OPENFD_UNIX || kind == OPENFD_LISTENER;
 }
+/* Of TCP: nobody has connected it, or its connection has ended. */
+bool openfd_is_unconnected(int fd);
 bool openfd_is_inherited(int fd); /* not close-on-exec */
 
 #endif

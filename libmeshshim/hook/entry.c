@@ -6,6 +6,7 @@
 #include "base/banned.h"
 #include "base/process.h"
 #include "base/quiet.h"
+#include "conn/handover/adopt.h"
 #include "conn/pending/dial.h"
 #include "conn/pending/driver.h"
 #include "conn/pending/pending.h"
@@ -22,6 +23,11 @@ bool entry_may_change(void)
     if (__builtin_expect(process_is_unseen_child(), 0))
         entry_be_child();
     return !process_is_borrowed();
+}
+
+struct conn *entry_connected(struct conn *conn, int fd)
+{
+    return entry_may_change() ? adopt_connected(conn, fd, start_service) : NULL;
 }
 
 static void stop_listening(const struct conn *conn)

@@ -22,6 +22,9 @@ static inline ssize_t as_result(ssize_t result)
 /* A child that was forked where nobody sees it, by a bare system call: it becomes a process of its own, whose locks are not its parent's. */
 void entry_be_child(void);
 
+/* The same for one that this process does not know to be connected: another one may have done it. */
+struct conn *entry_connected(struct conn *conn, int fd);
+
 /* The connection behind `fd` when its bytes are ours to protect; NULL: the kernel's own business. */
 static inline struct conn *protected_conn(int fd)
 {
@@ -30,7 +33,9 @@ static inline struct conn *protected_conn(int fd)
         return NULL;
     if (__builtin_expect(process_is_unseen_child(), 0))
         entry_be_child();
-    return conn_state(conn) >= CONN_CONNECTING ? conn : NULL;
+    if (__builtin_expect(conn_state(conn) >= CONN_CONNECTING, 1))
+        return conn;
+    return conn_state(conn) == CONN_FRESH && conn->shared ? entry_connected(conn, fd) : NULL;
 }
 
 /* An address in the first page is the usual bad pointer: the kernel's own EFAULT, not a crash in our copy. */

@@ -143,6 +143,7 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
         mesh_mend();
     if (mesh_state == MESH_BROKEN)
         return (int)as_result(-EACCES);
+    protected_conn(fd); /* another process may have connected it */
     switch (conn_state(conn)) {
     case CONN_CONNECTING:
     case CONN_SHAKING:

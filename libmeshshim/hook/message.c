@@ -50,13 +50,13 @@ ssize_t message_received(ssize_t result, const struct msghdr *msg, int flags)
 
 static int send_one(int fd, int channel)
 {
+    protected_conn(fd); /* another process may have connected it */
     return handover_send(channel, fd);
 }
 
-static int unsend_one(int fd, int unused)
+static int unsend_one(int fd, int channel)
 {
-    (void)unused;
-    handover_unsend(fd);
+    handover_unsend(channel, fd);
     return 0;
 }
 
@@ -71,7 +71,7 @@ ssize_t message_send(int channel, const struct msghdr *msg, int flags)
     result = libc.sendmsg(channel, msg, flags);
     if (result < 0 && mesh_state != MESH_OFF) {
         saved = errno;
-        each_descriptor(msg, unsend_one, 0);
+        each_descriptor(msg, unsend_one, channel);
         errno = saved;
     }
     return result;

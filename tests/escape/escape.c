@@ -165,27 +165,50 @@ static long by_popen(int fd)
     return shell && fprintf(shell, "%s", secret) > 0 ? pclose(shell) : -1;
 }
 
-static long by_message(int fd)
+/* A message with one byte and, to be sent, `fd`. */
+struct carrier {
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+    char byte;
+    struct iovec v;
+    struct msghdr message;
+};
+
+static struct msghdr *carrier(struct carrier *c)
 {
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof fd)];
-    char byte = 'x';
-    struct iovec v = { &byte, 1 };
-    struct msghdr message = {
-        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
+    c->v = (struct iovec){ &c->byte, 1 };
+    c->message = (struct msghdr){
+        .msg_iov = &c->v, .msg_iovlen = 1, .msg_control = c->control, .msg_controllen = sizeof c->control
     };
-    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-    int ends[2], got;
+    return &c->message;
+}
+
+static ssize_t pass(int channel, int fd)
+{
+    struct carrier c = { .byte = 'x' };
+    struct cmsghdr *head = CMSG_FIRSTHDR(carrier(&c));
     head->cmsg_level = SOL_SOCKET;
     head->cmsg_type = SCM_RIGHTS;
     head->cmsg_len = CMSG_LEN(sizeof fd);
     memcpy(CMSG_DATA(head), &fd, sizeof fd);
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0 || sendmsg(ends[0], &message, 0) < 0)
+    return sendmsg(channel, &c.message, 0);
+}
+
+static int take(int channel)
+{
+    struct carrier c;
+    int fd;
+    if (recvmsg(channel, carrier(&c), 0) < 0)
         return -1;
-    message.msg_controllen = sizeof control;
-    if (recvmsg(ends[1], &message, 0) < 0)
+    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&c.message)), sizeof fd);
+    return fd;
+}
+
+static long by_message(int fd)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0 || pass(ends[0], fd) < 0)
         return -1;
-    memcpy(&got, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof got);
-    return write(got, SECRET);
+    return write(take(ends[1]), SECRET);
 }
 
 static long by_pid_namespace(int fd)
@@ -245,6 +268,88 @@ static long by_listener(int fd)
     return write(fd, SECRET);
 }
 
+/* ---- on one that another process connects ---- */
+
+static int connect_it(int fd)
+{
+    return connect(fd, to(&service), sizeof service);
+}
+
+static long by_connecting_child(int fd)
+{
+    pid_t child = fork();
+    if (child == 0)
+        _exit(connect_it(fd) != 0);
+    return in_child(child) != 0 ? -1 : write(fd, SECRET);
+}
+
+/* A child on the far end of a socket pair, which is told when its turn is; the near end. */
+static int start_child(void (*act)(int fd, int channel), int fd, pid_t *child)
+{
+    int ends[2] = { -1, -1 };
+    *child = socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0 ? fork() : -1;
+    if (*child == 0) {
+        close(ends[0]);
+        act(fd, ends[1]);
+        _exit(0);
+    }
+    close(ends[1]);
+    return ends[0];
+}
+
+static void await_and_say(int fd, int channel)
+{
+    char byte;
+    _exit(read(channel, &byte, 1) != 1 || write(fd, SECRET) < 0);
+}
+
+static long by_connecting_parent(int fd)
+{
+    pid_t child;
+    int channel = start_child(await_and_say, fd, &child);
+    return connect_it(fd) != 0 || write(channel, "x", 1) != 1 ? -1 : in_child(child);
+}
+
+static void take_and_connect(int unused, int channel)
+{
+    int fd = take(channel);
+    (void)unused;
+    _exit(connect_it(fd) != 0 || write(channel, "x", 1) != 1);
+}
+
+static void take_and_say(int unused, int channel)
+{
+    int fd = take(channel);
+    (void)unused;
+    write(channel, "x", 1);
+    await_and_say(fd, channel);
+}
+
+/* Made when the child is there, which so can only get it by the message. */
+static int sent_late(int channel)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    return pass(channel, fd) < 0 ? -1 : fd;
+}
+
+static long by_connecting_receiver(int unused)
+{
+    pid_t child;
+    char byte;
+    int channel = start_child(take_and_connect, unused, &child), fd = sent_late(channel);
+    return read(channel, &byte, 1) != 1 || in_child(child) != 0 ? -1 : write(fd, SECRET);
+}
+
+static long by_connecting_sender(int unused)
+{
+    pid_t child;
+    char byte;
+    int channel = start_child(take_and_say, unused, &child), fd = sent_late(channel);
+    if (read(channel, &byte, 1) != 1 || connect_it(fd) != 0 || write(channel, "x", 1) != 1)
+        return -1;
+    return in_child(child);
+}
+
 static const struct way {
     const char *name;
     long (*go)(int fd);
@@ -273,6 +378,10 @@ static const struct way {
     { "fast-open-after-failure", by_fast_open_after_failure, false },
     { "fast-open-after-exec", by_fast_open_after_exec, false },
     { "listener", by_listener, false },
+    { "connecting-child", by_connecting_child, false },
+    { "connecting-parent", by_connecting_parent, false },
+    { "connecting-receiver", by_connecting_receiver, false },
+    { "connecting-sender", by_connecting_sender, false },
 };
 
 static int go(const struct way *way)

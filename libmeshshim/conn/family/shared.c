@@ -227,14 +227,21 @@ struct shared *shared_find(int fd, bool in_flight, bool *had)
     return shared;
 }
 
+bool shared_is_used(const struct shared *shared)
+{
+    return shared->inbound || shared->about.service[0] || atomic_load(&shared->established);
+}
+
 bool shared_exists(int fd)
 {
     uint64_t cookie = cookie_of(fd);
     uint32_t i = bucket_of(cookie);
+    const struct shared *shared;
     bool found;
     if (!family || !cookie || !open_bucket(i))
         return false;
-    found = in_bucket(i, cookie) != NULL;
+    shared = in_bucket(i, cookie);
+    found = shared && shared_is_used(shared);
     close_bucket(i);
     return found;
 }

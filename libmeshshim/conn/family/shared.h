@@ -132,8 +132,10 @@ struct shared *shared_new(int fd);
  * or it has ended.
  */
 struct shared *shared_find(int fd, bool in_flight, bool *had);
-/* Is there one? Nothing changes. */
+/* Is there one, and has somebody connected it? Nothing changes. */
 bool shared_exists(int fd);
+/* False: its processes share a socket that none of them has connected to a meshed service. */
+bool shared_is_used(const struct shared *shared);
 /* This process has it no longer. True where nobody has: the caller says goodbye and frees it. */
 bool shared_leave(struct shared *shared);
 void shared_free(struct shared *shared);

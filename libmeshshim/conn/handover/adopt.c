@@ -47,11 +47,16 @@ static void fail(struct conn *conn, int error)
     atomic_store(&conn->state, CONN_FAILED);
 }
 
+static void (*begin)(void); /* see adopt.h */
+
 /* Where the others left it. */
 static void take_up(struct conn *conn, int fd)
 {
     const struct shared *shared = conn->shared;
     int failed = shared_failed(shared);
+    if (!shared_is_used(shared)) /* whoever connects it will say so there */
+        return;
+    begin(); /* or its bytes would be counted where nobody looks */
     conn->connect_told = true;
     conn->port = shared->about.port;
     if (failed) {
@@ -70,8 +75,6 @@ static void take_up(struct conn *conn, int fd)
         fail(conn, EACCES);
     }
 }
-
-static void (*begin)(void); /* see adopt.h */
 
 static bool adopt_known(int fd, bool in_flight)
 {
@@ -92,9 +95,39 @@ static bool adopt_known(int fd, bool in_flight)
         return true;
     }
     conn->shared = shared;
-    begin(); /* or its bytes would be counted where nobody looks */
     take_up(conn, fd);
     return true;
+}
+
+/* ---- what another process connects ---- */
+
+static struct lock catching_up;
+
+void adopt_after_fork(void)
+{
+    catching_up = (struct lock){ 0 };
+}
+
+static bool is_behind(const struct conn *conn, int fd)
+{
+    return fdtable_is(fd, conn) && conn_state(conn) == CONN_FRESH && conn->shared &&
+           shared_is_used(conn->shared) && !openfd_is_unconnected(fd);
+}
+
+struct conn *adopt_connected(struct conn *conn, int fd, void (*first)(void))
+{
+    struct quiet quiet;
+    if (!conn->shared || !shared_is_used(conn->shared))
+        return NULL;
+    quiet_begin(&quiet);
+    if (lock_take(&catching_up) != LOCK_MINE) {
+        begin = first;
+        if (is_behind(conn, fd))
+            take_up(conn, fd);
+        lock_release(&catching_up);
+    }
+    quiet_end(&quiet);
+    return conn_state(conn) >= CONN_CONNECTING ? conn : NULL;
 }
 
 /* ---- unknown ones ---- */

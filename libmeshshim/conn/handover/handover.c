@@ -16,6 +16,7 @@
 #include "conn/conn.h"
 #include "conn/fdtable.h"
 #include "conn/openfds.h"
+#include "conn/handover/adopt.h"
 #include "conn/pending/pending.h"
 #include "conn/family/slots.h"
 #include "conn/stream/goodbye.h"
@@ -115,6 +116,7 @@ static void passed_spawned(void)
 void handover_after_fork(void)
 {
     spawning = turn = (struct lock){ 0 };
+    adopt_after_fork();
     if (spawners > 0)
         libc.fcntl(family_fd(), F_SETFD, FD_CLOEXEC);
     spawners = 0;
@@ -323,9 +325,22 @@ static bool is_to_family(int channel)
     return slots_is_member(peer.pid) || (kill(peer.pid, 0) != 0 && errno == ESRCH);
 }
 
+/* Whoever gets it may connect it, and this process go on with it, or the other way round. (A stranger shall have it for himself.) */
+static int send_fresh(int channel, struct conn *conn)
+{
+    if (!is_to_family(channel))
+        return 0;
+    if (!conn_share(conn))
+        return -ENOBUFS;
+    shared_send(conn->shared);
+    return 0;
+}
+
 int handover_send(int channel, int fd)
 {
     struct conn *conn = fdtable_get(fd);
+    if (conn && conn_state(conn) == CONN_FRESH)
+        return send_fresh(channel, conn);
     if (!conn || conn_state(conn) < CONN_CONNECTING || !conn->shared)
         return 0;
     if (!is_to_family(channel)) {
@@ -340,9 +355,9 @@ int handover_send(int channel, int fd)
     return 0;
 }
 
-void handover_unsend(int fd)
+void handover_unsend(int channel, int fd)
 {
     struct conn *conn = fdtable_get(fd);
-    if (conn && conn_state(conn) >= CONN_CONNECTING && conn->shared)
+    if (conn && conn_state(conn) != CONN_LISTENING && conn->shared && is_to_family(channel))
         shared_unsend(conn->shared);
 }

@@ -43,6 +43,6 @@ void handover_after_fork(void);
 /* A message on the Unix socket `channel` is about to carry `fd`: 0, or minus the errno for the program. */
 int handover_send(int channel, int fd);
 /* It was not sent. */
-void handover_unsend(int fd);
+void handover_unsend(int channel, int fd);
 
 #endif

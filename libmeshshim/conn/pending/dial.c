@@ -168,12 +168,20 @@ static void remember(struct pending *p, const char *text)
         buf_printf(&p->dial.history, "%s: %s; ", p->peer_text, text);
 }
 
+/* Another process has dialled, and may try again on the same socket: it is not this program's own, whatever the kernel says of it. */
+static bool is_anothers(const struct dial *d)
+{
+    return d->dialled.length == 0;
+}
+
 /* The last try failed in TCP: the socket is the program's again, the kernel's own error still on it. */
 static void give_up(struct conn *conn, int error, bool under_way)
 {
     struct pending *p = conn->pending;
-    bool async = p->dial.async;
+    bool async = p->dial.async, anothers = is_anothers(&p->dial);
     pending_fail(conn, FAILURE_CONNECT, error, "");
+    if (anothers)
+        return;
     conn->so_error = 0;
     conn->spent = async && under_way;
     if (!async)
@@ -241,7 +249,7 @@ static int tcp_outcome(struct conn *conn)
         return -1;
     if (!(look.revents & (POLLERR | POLLHUP)))
         return 0;
-    if (p->dial.async && p->dial.attempt >= p->dial.attempts)
+    if (p->dial.async && p->dial.attempt >= p->dial.attempts && !is_anothers(&p->dial))
         return ECONNREFUSED; /* leave the kernel's own error where the program will look for it */
     if (libc.getsockopt(look.fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
         error = errno;
@@ -424,7 +432,7 @@ static bool resume_connecting(struct conn *conn, struct pending *p)
     buf_free(&why);
     snprintf(p->peer_text, sizeof p->peer_text, "%.63s", conn->shared->about.address);
     find_endpoint(&p->dial, p->peer_text);
-    p->dial.dialled.length = 0; /* what the program dialled only the sender knows */
+    p->dial.dialled.length = 0; /* only the sender knows */
     p->dial.async = true;
     p->dial.attempt = p->dial.attempts;
     p->dial.started_ns = clock_ns();
