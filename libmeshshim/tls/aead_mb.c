@@ -31,6 +31,9 @@ typedef void update_fn(const struct gcm_key_data *key, struct gcm_context_data *
                        const uint8_t *in, uint64_t n);
 typedef void finish_fn(const struct gcm_key_data *key, struct gcm_context_data *context, uint8_t *tag,
                        uint64_t tag_length);
+typedef void whole_fn(const struct gcm_key_data *key, struct gcm_context_data *context, uint8_t *out,
+                      const uint8_t *in, uint64_t n, const uint8_t *nonce, const uint8_t *aad,
+                      uint64_t aad_length, uint8_t *tag, uint64_t tag_length);
 
 /* The library has these, its public header does not. */
 init_fn aes_gcm_init_128_vaes_avx512, aes_gcm_init_256_vaes_avx512;
@@ -38,6 +41,7 @@ update_fn aes_gcm_enc_128_update_vaes_avx512, aes_gcm_enc_256_update_vaes_avx512
 update_fn aes_gcm_dec_128_update_vaes_avx512, aes_gcm_dec_256_update_vaes_avx512;
 finish_fn aes_gcm_enc_128_finalize_vaes_avx512, aes_gcm_enc_256_finalize_vaes_avx512;
 finish_fn aes_gcm_dec_128_finalize_vaes_avx512, aes_gcm_dec_256_finalize_vaes_avx512;
+whole_fn aes_gcm_enc_128_vaes_avx512, aes_gcm_dec_128_vaes_avx512;
 void ghash_avx_gen4(const struct gcm_key_data *key, const void *in, uint64_t n, void *tag,
                     uint64_t tag_length);
 
@@ -48,22 +52,29 @@ struct gcm {
     init_fn *init;
     update_fn *seal, *open;
     finish_fn *finish_seal, *finish_open;
+    whole_fn *seal_whole, *open_whole;
     size_t powers;
 };
 
-#define KEYED(bits, variant, count)                                                                          \
+#define KEYED(bits, variant, count, whole)                                                                   \
     {                                                                                                        \
         .expand = aes_keyexp_##bits##_enc_avx2, .precompute = aes_gcm_precomp_##bits##_avx_gen4,             \
         .init = aes_gcm_init_##bits##_##variant, .seal = aes_gcm_enc_##bits##_update_##variant,              \
         .open = aes_gcm_dec_##bits##_update_##variant,                                                       \
         .finish_seal = aes_gcm_enc_##bits##_finalize_##variant,                                              \
-        .finish_open = aes_gcm_dec_##bits##_finalize_##variant, .powers = (count),                           \
+        .finish_open = aes_gcm_dec_##bits##_finalize_##variant, .powers = (count), whole                     \
     }
+#define WHOLE(bits, variant)                                                                                 \
+    .seal_whole = aes_gcm_enc_##bits##_##variant, .open_whole = aes_gcm_dec_##bits##_##variant
+#define IN_PARTS .seal_whole = NULL
 
-/* The two key lengths of a variant. */
-static const struct gcm avx2[] = { KEYED(128, avx_gen4, AVX2_POWERS), KEYED(256, avx_gen4, AVX2_POWERS) };
-static const struct gcm vaes[] = { KEYED(128, vaes_avx512, VAES_POWERS),
-                                   KEYED(256, vaes_avx512, VAES_POWERS) };
+/*
+ * The two key lengths of a variant. (The wholes of VAES are half a megabyte of the library for each length: the usual one has them.)
+ */
+static const struct gcm avx2[] = { KEYED(128, avx_gen4, AVX2_POWERS, WHOLE(128, avx_gen4)),
+                                   KEYED(256, avx_gen4, AVX2_POWERS, WHOLE(256, avx_gen4)) };
+static const struct gcm vaes[] = { KEYED(128, vaes_avx512, VAES_POWERS, WHOLE(128, vaes_avx512)),
+                                   KEYED(256, vaes_avx512, VAES_POWERS, IN_PARTS) };
 
 struct mb_aead {
     struct aead common;
@@ -183,15 +194,49 @@ static bool mb_finish_seal(struct aead *aead, uint8_t tag[AEAD_TAG])
     return true;
 }
 
+static bool is_tag(uint8_t expected[AEAD_TAG], const uint8_t tag[AEAD_TAG])
+{
+    bool same = CRYPTO_memcmp(expected, tag, AEAD_TAG) == 0;
+
+    explicit_bzero(expected, AEAD_TAG); /* the valid tag of a forgery */
+    return same;
+}
+
 static bool mb_finish_open(struct aead *aead, const uint8_t tag[AEAD_TAG])
 {
     uint8_t expected[AEAD_TAG];
-    bool same;
 
     of(aead)->gcm->finish_open(key_of(of(aead)), &of(aead)->message, expected, AEAD_TAG);
-    same = CRYPTO_memcmp(expected, tag, AEAD_TAG) == 0;
-    explicit_bzero(expected, sizeof expected); /* the valid tag of a forgery */
-    return same;
+    return is_tag(expected, tag);
+}
+
+static bool mb_seal_whole(struct aead *aead, const uint8_t *nonce, const uint8_t *aad, size_t aad_length,
+                          uint8_t *data, size_t n)
+{
+    struct mb_aead *mb = of(aead);
+
+    if (!mb->gcm->seal_whole) {
+        mb_begin(aead, true, nonce, aad, aad_length);
+        mb_update(aead, data, n, data);
+        return mb_finish_seal(aead, data + n);
+    }
+    mb->gcm->seal_whole(key_of(mb), &mb->message, data, data, n, nonce, aad, aad_length, data + n, AEAD_TAG);
+    return true;
+}
+
+static bool mb_open_whole(struct aead *aead, const uint8_t *nonce, const uint8_t *aad, size_t aad_length,
+                          const uint8_t *in, size_t n, uint8_t *out)
+{
+    struct mb_aead *mb = of(aead);
+    uint8_t expected[AEAD_TAG];
+
+    if (!mb->gcm->open_whole) {
+        mb_begin(aead, false, nonce, aad, aad_length);
+        mb_update(aead, in, n, out);
+        return mb_finish_open(aead, in + n);
+    }
+    mb->gcm->open_whole(key_of(mb), &mb->message, out, in, n, nonce, aad, aad_length, expected, AEAD_TAG);
+    return is_tag(expected, in + n);
 }
 
 /* These also ask whether the kernel keeps the wide registers. */
@@ -216,7 +261,7 @@ static bool vaes_available(void)
         .name = (label), .suites = 1U << AEAD_AES_128_GCM | 1U << AEAD_AES_256_GCM,                          \
         .available = variant##_available, .create = variant##_create, .destroy = mb_destroy,                 \
         .begin = mb_begin, .update = mb_update, .finish_seal = mb_finish_seal,                               \
-        .finish_open = mb_finish_open,                                                                       \
+        .finish_open = mb_finish_open, .seal_whole = mb_seal_whole, .open_whole = mb_open_whole,             \
     }
 
 const struct aead_engine aead_mb_avx2 = ENGINE(AVX2_NAME, avx2);

@@ -122,12 +122,33 @@ static bool acceptable(const struct record *record)
     }
 }
 
+/*
+ * Opens `most` bytes to `out`, and the one behind them, which is the type unless there is padding, to *last: it is kept out of the caller's
+ * buffer. Where that goes on in one piece it is there for a moment, for so it is done sooner.
+ */
+static bool open_body(struct aead *aead, const uint8_t *nonce, const uint8_t *in, size_t most,
+                      const struct iov *out, uint8_t *last)
+{
+    struct iovec span = iov_span(out, most + 1);
+    struct iov at = *out;
+
+    if (span.iov_len > most) {
+        uint8_t *behind = (uint8_t *)span.iov_base + most, before = *behind;
+        bool good =
+            aead_open_whole(aead, nonce, in, RECORD_HEADER, in + RECORD_HEADER, most + 1, span.iov_base);
+        *last = *behind;
+        *behind = before;
+        return good;
+    }
+    at.left = most;
+    return aead_open(aead, nonce, in, RECORD_HEADER, in + RECORD_HEADER, most + 1, &at, last, 1);
+}
+
 int record_open_as(struct aead *aead, const struct keys *keys, uint64_t seq, const uint8_t *in, size_t total,
                    struct iov *out, struct record *record)
 {
     int whole = record_length(in);
     size_t most = total - RECORD_OVERHEAD;
-    struct iov at = *out;
     uint8_t nonce[AEAD_NONCE], last;
 
     if (whole < 0)
@@ -136,10 +157,8 @@ int record_open_as(struct aead *aead, const struct keys *keys, uint64_t seq, con
         return -ALERT_INTERNAL_ERROR;
     if (most > RECORD_PLAINTEXT)
         return -ALERT_RECORD_OVERFLOW;
-    /* Without padding the type is the one byte behind `most`: kept out of the caller's buffer. */
-    at.left = most;
     keys_nonce_of(keys, seq, nonce);
-    if (!aead_open(aead, nonce, in, RECORD_HEADER, in + RECORD_HEADER, most + 1, &at, &last, 1))
+    if (!open_body(aead, nonce, in, most, out, &last))
         return -ALERT_BAD_RECORD_MAC;
     take_type(*out, most, last, record);
     if (!acceptable(record)) {

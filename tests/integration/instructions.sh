@@ -21,7 +21,8 @@ counted() {
     local rounds=$1 bytes=$2
     shift 2
     "$@" timeout 60 valgrind --tool=callgrind --callgrind-out-file="$work/callgrind.out" --toggle-collect=exchange \
-        --toggle-collect=aead_seal --toggle-collect=aead_open "$work/exchange" "$rounds" "$bytes" >"$work/valgrind.log" 2>&1 ||
+        --toggle-collect=aead_seal --toggle-collect=aead_open --toggle-collect=aead_open_whole \
+        "$work/exchange" "$rounds" "$bytes" >"$work/valgrind.log" 2>&1 ||
         fail "the exchange under valgrind came to no end"
     sed -n 's/^==[0-9]*== Collected : //p' "$work/valgrind.log"
 }

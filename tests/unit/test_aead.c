@@ -11,7 +11,7 @@
 #define ROOM   (MOST + 64)
 #define PIECES 8
 
-static uint8_t plain[ROOM], sealed[ROOM], other[ROOM], opened[ROOM], rest[ROOM];
+static uint8_t plain[ROOM], sealed[ROOM], other[ROOM], opened[ROOM], one[ROOM], rest[ROOM];
 
 /* A message and how its buffer is cut. */
 struct message {
@@ -79,6 +79,24 @@ static bool seal_by(const struct aead_engine *engine, enum aead_suite suite, con
     return done;
 }
 
+/* In one piece it is the same: tail and all, not a byte more, and nothing where it is refused. */
+static void open_whole(struct aead *aead, const struct message *m, bool good)
+{
+    size_t length = m->length + m->tail_length, zeros = 0;
+
+    memset(one, 0xA5, sizeof one);
+    CU_ASSERT_EQUAL(aead_open_whole(aead, m->nonce, m->aad, m->aad_length, sealed, length, one), good);
+    CU_ASSERT_EQUAL(one[length], 0xA5);
+    if (good) {
+        CU_ASSERT_EQUAL(memcmp(one, opened, m->length), 0);
+        CU_ASSERT_EQUAL(memcmp(one + m->length, rest, m->tail_length), 0);
+        return;
+    }
+    while (zeros < length && one[zeros] == 0)
+        zeros++;
+    CU_ASSERT_EQUAL(zeros, length);
+}
+
 /* Opens `sealed`: all but the tail into `opened`, cut anew, the tail into `rest`. */
 static bool open_by(const struct aead_engine *engine, enum aead_suite suite, const struct message *m)
 {
@@ -88,6 +106,7 @@ static bool open_by(const struct aead_engine *engine, enum aead_suite suite, con
     bool done = aead_open(aead, m->nonce, m->aad, m->aad_length, sealed, m->length + m->tail_length, &out,
                           rest, sizeof rest);
     CU_ASSERT_EQUAL(out.left, done ? 0 : m->length);
+    open_whole(aead, m, done);
     aead_free(aead);
     return done;
 }
