@@ -91,9 +91,13 @@ $(B)/libcore.a: $(CORE_OBJ)
 $(B)/meshctl: $(CLI_OBJ) $(B)/libcore.a
 	$(CC) -pie $(SANITIZE) $(LDHARDEN) -o $@ $(CLI_OBJ) $(B)/libcore.a $(INIH) $(IPSEC_MB) -lssl -lcrypto -lpthread -ldl
 
-$(B)/unit/%: tests/unit/%.c $(B)/libcore.a
+$(B)/libfamily.a: $(patsubst %.c,$(B)/%.o,$(wildcard libmeshshim/conn/family/*.c) libmeshshim/conn/ownfd.c)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/unit/%: tests/unit/%.c $(B)/libfamily.a $(B)/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Ilibmeshshim -Itests/unit $(WARN) $(OPT) $(SANITIZE) $(CFLAGS) -o $@ $< $(B)/libcore.a $(INIH) $(IPSEC_MB) \
+	$(CC) $(CPPFLAGS) -Ilibmeshshim -Itests/unit $(WARN) $(OPT) $(SANITIZE) $(CFLAGS) -o $@ $< $(B)/libfamily.a $(B)/libcore.a $(INIH) $(IPSEC_MB) \
 	    -lcunit -lssl -lcrypto -lpthread -ldl -lm
 
 unit: $(UNIT_BIN) ## the CUnit suites alone

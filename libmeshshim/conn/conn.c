@@ -378,6 +378,7 @@ int conn_before_fork(void)
     if (!family_begin())
         return -1;
     slots_own(); /* a child may send us what it accepts: it must find us */
+    slots_note_maker();
     slots_sweep(shared_bury);
     conn_share_fresh();
     slot = slots_reserve();

@@ -25,8 +25,10 @@ static inline int new_pair(int result, const int *ends)
         entry_new(ends[0]);
         entry_new(ends[1]);
         /* Before vfork, which is not seen: connections may be sent to the child, or by it to us, who must be found. */
-        if (mesh_state != MESH_OFF && openfd_kind(ends[0]) == OPENFD_UNIX && family_begin())
+        if (mesh_state != MESH_OFF && openfd_kind(ends[0]) == OPENFD_UNIX && family_begin()) {
             slots_own();
+            slots_note_channel();
+        }
     }
     return result;
 }

@@ -6,10 +6,12 @@
 
 #include "base/banned.h"
 #include "base/quiet.h"
+#include "conn/family/slots.h"
 #include "conn/pending/accepting.h"
 #include "conn/pending/dial.h"
 #include "conn/mesh.h"
 #include "conn/names.h"
+#include "conn/openfds.h"
 #include "conn/ownfd.h"
 #include "conn/pending/readiness.h"
 #include "conn/pending/selfpair.h"
@@ -167,9 +169,14 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 
 int hook_listen(int fd, int backlog)
 {
-    int result = libc.listen(fd, backlog);
-    if (result == 0 && mesh_state != MESH_OFF && accepting_listens(fd))
-        start_service();
+    int result = libc.listen(fd, backlog), saved = errno;
+    if (result == 0 && mesh_state != MESH_OFF) {
+        if (openfd_kind(fd) == OPENFD_UNIX)
+            slots_note_channel();
+        if (accepting_listens(fd))
+            start_service();
+    }
+    errno = saved;
     return result;
 }
 

@@ -108,6 +108,24 @@ elif way == "stranger":  # a process that does not share the keys
     except OSError as error:
         connection.sendall(error.strerror.encode())
     connection.recv(8)
+elif way == "heir":  # of the family, and so was who has made its socket
+    connection.recv(3)
+    there = socket.socket(socket.AF_UNIX)
+    there.bind(program)
+    maker = os.fork()
+    if maker == 0:
+        there.listen()
+        if os.fork():
+            os._exit(0)
+        with socket.socket(fileno=socket.recv_fds(there.accept()[0], 1, 1)[1][0]) as got:
+            got.sendall(got.recv(8))
+        os._exit(0)
+    os.waitpid(maker, 0)
+    here = socket.socket(socket.AF_UNIX)
+    here.connect(program)
+    socket.send_fds(here, [b"x"], [connection.fileno()])
+    connection.close()
+    here.recv(1)
 elif way == "replace":  # exec closes the connection: its end is clean
     connection.sendall(b"the end\n")
     os.execv("/bin/true", ["true"])

@@ -205,20 +205,34 @@ cp "$B/libmeshshim.so" "$work/copy/"
 mesh_preload=${mesh_preload/"$B/libmeshshim.so"/"$work/copy/libmeshshim.so"} goes_nowhere "a library that is not there any more" moved
 told "a library that is not there any more" "cannot be meshed"
 
-"$python" - "$work/stranger" <<'PY' >"$work/stranger.log" 2>&1 &
-import socket, sys
+# Who made a stranger's socket may be gone, and is no more of the family for that.
+goes_to_no_stranger() {
+    local name=$1 socket=$work/stranger-$2
+    "$python" - "$socket" "$2" <<'PY' >"$work/stranger.log" 2>&1 &
+import os, socket, sys
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(sys.argv[1])
 listener.listen()
+while sys.argv[2] == "orphan" and os.fork():
+    os._exit(0)
 other, _ = listener.accept()
 print("got", socket.recv_fds(other, 1, 1)[1])
 PY
-pids+=("$!")
-wait_until 5 test -S "$work/stranger"
-serve stranger "$work/stranger"
+    pids+=("$!")
+    wait_until 5 test -S "$socket"
+    [ "$2" = living ] || gone "$!" 5
+    serve stranger "$socket"
+    say "onetwothree"
+    check "handover: $name" "Operation not permitted"
+    told "$name" "does not share its keys"
+}
+goes_to_no_stranger "a message to a stranger" living
+goes_to_no_stranger "a message to a stranger whose socket's maker is gone" orphan
+
+# But a daemon's socket may have been made by the process that has left it alone.
+serve heir "$work/heir"
 say "onetwothree"
-check "handover: a message to a stranger" "Operation not permitted"
-told "a message to a stranger" "does not share its keys"
+check "handover: a message to one of the family whose socket's maker is gone" "twothree"
 
 # ---- a launcher that is not meshed ----
 port=$(free_port)

@@ -15,6 +15,8 @@
 #include "conn/ownfd.h"
 #include "conn/family/shared.h"
 
+_Static_assert(sizeof(struct family) <= FAMILY_CHUNK, "chunk 0 is its own");
+
 #define SEGMENT ((uint64_t)16 * FAMILY_CHUNK)
 #define MOST    ((uint64_t)1024 * SEGMENT) /* sparse: what is not used costs nothing */
 #define SEALS   (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)

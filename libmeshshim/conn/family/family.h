@@ -19,7 +19,7 @@
 
 #include "base/lock.h"
 
-enum { FAMILY_CHUNK = 1 << 20, FAMILY_SLOTS = 1024, FAMILY_BUCKETS = 4096 };
+enum { FAMILY_CHUNK = 1 << 20, FAMILY_SLOTS = 1024, FAMILY_BUCKETS = 4096, FAMILY_MAKERS = 1 << 17 };
 
 /* At the beginning of the file; chunk 0 is its own. */
 struct family {
@@ -34,6 +34,7 @@ struct family {
         struct lock lock;
         uint32_t first; /* arena_ref of a struct shared */
     } bucket[FAMILY_BUCKETS];
+    _Atomic uint8_t makers[FAMILY_MAKERS / 8]; /* a bit a process that has made Unix sockets: conn/slots.c */
 };
 
 /* NULL until there is one. */

@@ -107,14 +107,47 @@ bool slots_lives(int slot)
     }
 }
 
+/* ---- by process id ---- */
+
+static bool makes_channels;
+
+/* Of a bit for each; two may have one. */
+static uint32_t maker_of(pid_t pid)
+{
+    return ((uint32_t)pid ^ process_namespace() * 0x9e3779b1u) % FAMILY_MAKERS;
+}
+
+void slots_note_maker(void)
+{
+    uint32_t maker = maker_of(getpid());
+    if (makes_channels && family)
+        atomic_fetch_or(&family->makers[maker / 8], (uint8_t)(1u << (maker % 8)));
+}
+
+void slots_note_channel(void)
+{
+    makes_channels = true;
+    slots_note_maker();
+}
+
+static bool was_maker(pid_t pid)
+{
+    uint32_t maker = maker_of(pid);
+    return (atomic_load(&family->makers[maker / 8]) >> (maker % 8) & 1) && process_is_gone(pid);
+}
+
 bool slots_is_member(pid_t pid)
 {
     uint32_t n = family ? atomic_load(&family->slots) : 0;
-    for (uint32_t i = 0; i < n && i < FAMILY_SLOTS; i++)
-        if (pid_of(atomic_load(&family->slot[i])) == pid && slots_lives((int)i))
+    for (uint32_t i = 0; i < n && i < FAMILY_SLOTS; i++) {
+        uint64_t seen = atomic_load(&family->slot[i]);
+        if (pid_of(seen) == pid && !is_foreign(seen) && slots_lives((int)i))
             return true;
-    return false;
+    }
+    return family && was_maker(pid);
 }
+
+/* ---- taking and leaving ---- */
 
 static int take(enum slot_state state, pid_t pid)
 {
@@ -190,7 +223,7 @@ bool slots_claim(int slot)
 {
     uint64_t seen, alive;
     own = -1;
-    full = false;
+    full = makes_channels = false;
     if (slot < 0)
         return false;
     alive = held_word(slot, SLOT_ALIVE);

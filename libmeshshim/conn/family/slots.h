@@ -34,8 +34,12 @@ void slots_stay(int slot, bool borrowed);
 int slots_arrive(void);
 
 bool slots_lives(int slot);
-/* A process of this id, as this process sees it, is a living member. */
+/* A process of this id, as this process sees it, is a living member; or one that is gone, and made Unix sockets when it was. */
 bool slots_is_member(pid_t pid);
+/* This process has made a Unix socket, whose other end tells its id even when it is gone. */
+void slots_note_channel(void);
+/* Before a fork: its channels may outlive it. */
+void slots_note_maker(void);
 /* Calls `bury` for a few slots whose process is gone; they are free then. */
 void slots_sweep(void (*bury)(int slot));
 

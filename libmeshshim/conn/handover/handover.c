@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -322,7 +321,7 @@ static bool is_to_family(int channel)
     socklen_t length = sizeof peer;
     if (libc.getsockopt(channel, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.pid <= 0)
         return false;
-    return slots_is_member(peer.pid) || (kill(peer.pid, 0) != 0 && errno == ESRCH);
+    return slots_is_member(peer.pid);
 }
 
 /* Whoever gets it may connect it, and this process go on with it, or the other way round. (A stranger shall have it for himself.) */
