@@ -146,6 +146,15 @@ INI
     saw ECONNREFUSED "OK first heard ping"
 }
 
+after_a_handshake() {
+    local port
+    port=$(free_port)
+    spawn impostor "$B/tests/peers/badpeer" --role server --port "$port" --ca "$work/ca" --case wrong_name
+    wait_port "$port"
+    limit 20 mesh again "$python" "$connects" again "$port" "$first" >"$work/saw" 2>&1
+    saw EACCES "OK first heard ping"
+}
+
 spreads() {
     workload spread <<INI
 [service spread]
@@ -267,6 +276,7 @@ endpoints
 try "connect/impostor: an endpoint that is somebody else is passed over" wrong_one
 try "connect/mixed: one refuses, one is somebody else: one sentence names both" refused_and_wrong
 try "connect/again: a socket whose connect was refused connects elsewhere" same_socket
+try "connect/again: a socket whose handshake has failed connects elsewhere" after_a_handshake
 try "connect/round_robin: ten connections are five for each of two" spreads
 deadlines
 mesh_ini client >"$work/both.ini"

@@ -362,6 +362,7 @@ static int begin(struct conn *conn, int fd, struct pending *p)
     p->conn = conn;
     conn->pending = p;
     choose(&p->dial);
+    atomic_store(&conn->shared->shaker, 0); /* of an earlier connect, which failed in its handshake */
     atomic_store(&conn->state, CONN_CONNECTING);
     pending_begin(conn, p);
     error = try_now(conn);
