@@ -8,6 +8,7 @@
 #include "base/quiet.h"
 #include "conn/family/slots.h"
 #include "conn/pending/accepting.h"
+#include "conn/pending/anywhere.h"
 #include "conn/pending/dial.h"
 #include "conn/mesh.h"
 #include "conn/names.h"
@@ -78,9 +79,16 @@ static int dial(struct conn *conn, int fd, const struct sockaddr *addr, socklen_
 {
     struct snapshot *snapshot = mesh_snapshot();
     const struct service *service = NULL;
+    struct sockaddr_storage there;
     char name[256];
     bool named = names_of(addr, name, sizeof name);
     int result;
+    if (anywhere_is(
+            addr)) { /* or it would go out in the clear beside the service of the address that it leads to */
+        memcpy(&there, addr, len);
+        anywhere_follow(fd, &there);
+        addr = (struct sockaddr *)&there;
+    }
     if (!snapshot) /* only in a signal handler that interrupted a reload: not in the clear for that */
         return (int)as_result(-EAGAIN);
     service = snapshot_match(snapshot, addr, len, named ? name : NULL);

@@ -291,6 +291,68 @@ void script_connect_v4_mapped(struct side *s)
     }
 }
 
+/* 0.0.0.0 leads to the loopback, and so to the service that is known by that. */
+void script_connect_anywhere(struct side *s)
+{
+    struct sockaddr_in anywhere = { .sin_family = AF_INET, .sin_port = s->address.sin_port };
+    struct sockaddr_in6 mapped = { .sin6_family = AF_INET6, .sin6_port = s->address.sin_port };
+    struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fds[] = { -1, -1, -1 };
+    if (!s->client) {
+        for (int i = 0; i < 3; i++)
+            serve_one(s);
+        return;
+    }
+    inet_pton(AF_INET6, "::ffff:0.0.0.0", &mapped.sin6_addr);
+    fds[0] = tcp_socket(0);
+    fds[1] = tcp_socket(0);
+    said("bind", bind(fds[1], (struct sockaddr *)&own, sizeof own));
+    fds[2] = socket(AF_INET6, SOCK_STREAM, 0);
+    for (int i = 0; i < 3; i++) {
+        if (i < 2)
+            say_connect(fds[i], &anywhere);
+        else if (fds[i] >= 0)
+            said("connect", connect(fds[i], (struct sockaddr *)&mapped, sizeof mapped));
+        else
+            say_connect(fds[i] = tcp_socket(0), &s->address); /* no IPv6: another one in its place */
+        if (i < 2)
+            say_names(fds[i], s);
+        ask_one(s, fds[i]);
+    }
+}
+
+static int own_listener_six(struct sockaddr_in6 *address)
+{
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    socklen_t length = sizeof *address;
+    *address = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback };
+    if (fd >= 0 && bind(fd, (struct sockaddr *)address, sizeof *address) == 0 && listen(fd, 1) == 0 &&
+        getsockname(fd, (struct sockaddr *)address, &length) == 0)
+        return fd;
+    address->sin6_port = 0;
+    return -1;
+}
+
+/* :: likewise. */
+void script_connect_anywhere_six(struct side *s)
+{
+    struct sockaddr_in6 address = { .sin6_family = AF_INET6 };
+    int fd = s->client ? -1 : own_listener_six(&address);
+    if (!s->client) {
+        tell(s, &address.sin6_port, sizeof address.sin6_port);
+        s->listener = fd;
+        if (fd >= 0)
+            serve_one(s);
+        return;
+    }
+    hear(s, &address.sin6_port, sizeof address.sin6_port);
+    if (address.sin6_port == 0)
+        return;
+    fd = socket(AF_INET6, SOCK_STREAM, 0);
+    said("connect", connect(fd, (struct sockaddr *)&address, sizeof address));
+    ask_one(s, fd);
+}
+
 /* Several connections at once from one process, completed out of order. */
 void script_connect_many(struct side *s)
 {
