@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/process.h"
+#include "base/reach.h"
 #include "conn/conn.h"
 #include "conn/fdtable.h"
 #include "hook/export.h"
@@ -36,12 +37,6 @@ static inline struct conn *protected_conn(int fd)
     if (__builtin_expect(conn_state(conn) >= CONN_CONNECTING, 1))
         return conn;
     return conn_state(conn) == CONN_FRESH && conn->shared ? entry_connected(conn, fd) : NULL;
-}
-
-/* An address in the first page is the usual bad pointer: the kernel's own EFAULT, not a crash in our copy. */
-static inline bool is_nowhere(const void *pointer)
-{
-    return (uintptr_t)pointer < 4096;
 }
 
 /* May this process change what we know? Not in a vfork child, whose memory is its parent's. */

@@ -86,6 +86,13 @@ static int execute(const struct start *start)
     return libc.execve(start->path, start->argv, start->envp);
 }
 
+/* A pointer that the kernel is to judge. */
+static bool is_odd(const struct start *start)
+{
+    return (start->path && !is_readable(start->path, 1)) ||
+           (start->envp && !is_readable(start->envp, sizeof *start->envp));
+}
+
 static int exec(const struct start *start)
 {
     struct preload preload;
@@ -94,7 +101,7 @@ static int exec(const struct start *start)
     enum prospect prospect;
     int error;
     /* One that is locked in does not look around; what it starts, if it may, gets no connection. */
-    if (mesh_state == MESH_OFF || process_is_locked_in() || (start->path && is_nowhere(start->path)))
+    if (mesh_state == MESH_OFF || process_is_locked_in() || is_odd(start))
         return execute(start);
     meshed = *start;
     meshed.envp = preload_environment(&preload, start->envp);
@@ -219,7 +226,7 @@ static int spawn(spawn_call *call, bool searched, pid_t *pid, const char *path,
     pid_t child = -1;
     bool meshable;
     int result;
-    if (mesh_state == MESH_OFF || is_nowhere(path))
+    if (mesh_state == MESH_OFF || !is_readable(path, 1))
         return call(pid, path, actions, attributes, argv, envp);
     meshed = preload_environment(&preload, envp);
     meshable = prospect_of(&(struct start){ path, AT_FDCWD, 0, searched, argv, meshed }) != STARTS_PLAIN;

@@ -250,10 +250,15 @@ static int select_once(int n, struct sets *sets, const struct timespec *limit, c
     return result > 0 ? sets_without_begun(n, r, result) : result;
 }
 
+static bool is_odd_set(const fd_set *set)
+{
+    return set && is_nowhere(set);
+}
+
 /* Can there be a connection of ours among them? */
 static bool select_concerns(int n, const fd_set *r, const fd_set *w, const fd_set *x)
 {
-    if (n < 0 || n > FD_SETSIZE || fdtable_end() == 0)
+    if (n < 0 || n > FD_SETSIZE || fdtable_end() == 0 || is_odd_set(r) || is_odd_set(w) || is_odd_set(x))
         return false;
     for (int fd = 0; fd < n; fd++)
         if (fdtable_get(fd) && (in_set(fd, r) || in_set(fd, w) || in_set(fd, x)))

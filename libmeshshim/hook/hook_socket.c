@@ -136,14 +136,15 @@ int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
     const struct pending *p;
     struct conn *conn;
-    if (mesh_state == MESH_OFF || is_nowhere(addr) || len < sizeof(sa_family_t))
+    if (mesh_state == MESH_OFF || len < sizeof(sa_family_t) || len > sizeof(struct sockaddr_storage) ||
+        !is_readable(addr, len))
         return libc.connect(fd, addr, len);
     conn = fdtable_get(fd);
     if (addr->sa_family == AF_UNSPEC && conn && conn_state(conn) != CONN_FRESH) {
         start_over(conn, fd);
         return libc.connect(fd, addr, len);
     }
-    if (!is_internet(addr->sa_family) || len > sizeof(struct sockaddr_storage) ||
+    if (!is_internet(addr->sa_family) ||
         len < (addr->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6)))
         return libc.connect(fd, addr, len);
     conn = conn_for_connect(fd);

@@ -56,6 +56,16 @@ static long by_pselect6(long n, long r, long w, long x, long limit, long last)
     return hook_pselect((int)n, PTR(r), PTR(w), PTR(x), PTR(limit), masked ? masked->mask : NULL);
 }
 
+/* libc itself follows the pointer to the limit, the kernel looks at where it leads. */
+#ifdef SYS_select
+static long by_select(long n, long r, long w, long x, long limit, long f)
+{
+    if (limit && !is_readable(PTR(limit), sizeof(struct timeval)))
+        return libc.syscall(SYS_select, n, r, w, x, limit, f);
+    return hook_select((int)n, PTR(r), PTR(w), PTR(x), PTR(limit));
+}
+#endif
+
 static long by_exit_group(long status, long b, long c, long d, long e, long f)
 {
     (void)b, (void)c, (void)d, (void)e, (void)f;
@@ -98,6 +108,9 @@ static const struct route routes[NUMBERS + 1] = {
     [SYS_pwritev2] = { by_pwritev2, false, false },
     [SYS_ppoll] = { by_ppoll, false, false },
     [SYS_pselect6] = { by_pselect6, false, false },
+#ifdef SYS_select
+    [SYS_select] = { by_select, true, false },
+#endif
     [SYS_exit_group] = { by_exit_group, false, false },
 #ifdef SYS_fork
     [SYS_fork] = { TO(hook_fork), true, false },
@@ -126,8 +139,8 @@ static bool is_fork(long number, long a, long b)
     const struct clone_args *args = PTR(a);
     if (number == SYS_clone)
         return !(a & CLONE_VM) && b == 0;
-    return number == SYS_clone3 && !is_nowhere(args) && (size_t)b >= CLONE_ARGS_SIZE_VER0 &&
-           !(args->flags & CLONE_VM) && args->stack == 0;
+    return number == SYS_clone3 && (size_t)b >= CLONE_ARGS_SIZE_VER0 &&
+           is_readable(args, CLONE_ARGS_SIZE_VER0) && !(args->flags & CLONE_VM) && args->stack == 0;
 }
 
 /* What we have nothing to do with leaves here by a jump: a child of clone returns on a stack of its own. */

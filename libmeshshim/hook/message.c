@@ -64,6 +64,8 @@ ssize_t message_send(int channel, const struct msghdr *msg, int flags)
 {
     int refused = 0, saved;
     ssize_t result;
+    if (!is_readable(msg->msg_control, msg->msg_controllen))
+        return libc.sendmsg(channel, msg, flags);
     if (mesh_state != MESH_OFF)
         refused = each_descriptor(msg, send_one, channel);
     if (refused)

@@ -6,6 +6,7 @@
 #include "base/banned.h"
 #include "base/clock.h"
 #include "base/libc.h"
+#include "base/reach.h"
 #include "conn/pending/pending_parts.h"
 #include "conn/pending/readiness_parts.h"
 
@@ -160,7 +161,7 @@ int readiness_control(struct conn *conn, int epfd, int op, int fd, const struct 
 {
     struct quiet quiet;
     int result;
-    if (!event && op != EPOLL_CTL_DEL)
+    if (is_nowhere(event) && op != EPOLL_CTL_DEL)
         return -EFAULT;
     if (!steps_enter(conn, &quiet))
         return -ENOMEM;
