@@ -88,7 +88,7 @@ static void take_up_inherited(void)
     }
 }
 
-void start_after_fork(int slot)
+void start_after_fork(int slot, bool in_handler)
 {
     int saved = errno;
     process_init();
@@ -109,7 +109,7 @@ void start_after_fork(int slot)
     admin_after_fork();
     atomic_store(&service, 0);
     conn_after_fork_in_child(slot);
-    driver_after_fork();
+    driver_after_fork(in_handler);
     goodbye_after_fork();
     errno = saved;
 }

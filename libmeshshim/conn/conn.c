@@ -394,10 +394,10 @@ void conn_fork_failed(int slot)
     slots_release(slot);
 }
 
-void conn_after_fork_in_parent(int slot, pid_t child)
+void conn_after_fork_in_parent(int slot, pid_t child, bool may_begin_thread)
 {
     slots_born(slot, child);
-    pending_after_fork_in_parent();
+    pending_after_fork_in_parent(may_begin_thread);
 }
 
 /* Another thread was closing it and went on in the parent: by now its memory may be another connection's. */

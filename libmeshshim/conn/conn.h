@@ -144,7 +144,7 @@ bool conn_is_current(const struct conn *conn, int fd, const struct shared *share
  */
 int conn_before_fork(void);
 void conn_fork_failed(int slot);
-void conn_after_fork_in_parent(int slot, pid_t child);
+void conn_after_fork_in_parent(int slot, pid_t child, bool may_begin_thread); /* as in pending.h */
 void conn_after_fork_in_child(int slot);
 /* Of the last one that has it. */
 void conn_say_goodbye(struct conn *conn, int fd);

@@ -15,7 +15,7 @@
 
 void entry_be_child(void)
 {
-    start_after_fork(-1);
+    start_after_fork(-1, false);
 }
 
 bool entry_may_change(void)

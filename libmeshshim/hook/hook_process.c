@@ -20,6 +20,12 @@ static int announce(void)
     return conn_before_fork();
 }
 
+/*
+ * _Fork is for signal handlers, which may have interrupted the allocator: who needs that would wait for ever, here by beginning a thread, and
+ * in the child by giving memory back. (libc's fork waits for it itself.)
+ */
+enum origin { BY_FORK, BY_HANDLER };
+
 /* In the parent, at once. */
 static void let_others_go_on(void)
 {
@@ -27,11 +33,11 @@ static void let_others_go_on(void)
         quiet_alone_end();
 }
 
-static void born(int slot, long child)
+static void born(int slot, long child, enum origin origin)
 {
     int saved = errno;
     if (child > 0)
-        conn_after_fork_in_parent(slot, (pid_t)child);
+        conn_after_fork_in_parent(slot, (pid_t)child, origin != BY_HANDLER);
     else if (child < 0)
         conn_fork_failed(slot);
     errno = saved;
@@ -50,7 +56,7 @@ static void before_fork(void)
 
 static void after_fork_in_child(void)
 {
-    start_after_fork(announced);
+    start_after_fork(announced, false);
 }
 
 void process_watch_forks(void)
@@ -73,20 +79,20 @@ pid_t hook_fork(void)
     if (mesh_state == MESH_OFF) /* nobody watches; the hooks will notice */
         return libc.fork();
     child = libc.fork();
-    born(announced, child);
+    born(announced, child, BY_FORK);
     announced = outer;
     return child;
 }
 
 /* Nobody tells the handlers. */
-static long forked(int slot, long child)
+static long forked(int slot, long child, enum origin origin)
 {
     int saved = errno;
     if (child == 0)
-        start_after_fork(slot);
+        start_after_fork(slot, origin == BY_HANDLER);
     else
         let_others_go_on();
-    born(slot, child);
+    born(slot, child, origin);
     errno = saved;
     return child;
 }
@@ -97,7 +103,7 @@ pid_t hook__Fork(void)
     if (is_refused())
         return (pid_t)as_result(-EAGAIN);
     slot = announce();
-    return (pid_t)forked(slot, libc._Fork());
+    return (pid_t)forked(slot, libc._Fork(), BY_HANDLER);
 }
 
 long process_fork_by(long number, long a, long b, long c, long d, long e)
@@ -106,7 +112,7 @@ long process_fork_by(long number, long a, long b, long c, long d, long e)
     if (is_refused())
         return as_result(-EAGAIN);
     slot = announce();
-    return forked(slot, libc.syscall(number, a, b, c, d, e, 0));
+    return forked(slot, libc.syscall(number, a, b, c, d, e, 0), BY_FORK);
 }
 
 struct beginning {
@@ -120,7 +126,7 @@ static int begin_child(void *context)
 {
     const struct beginning *beginning = context;
     int status;
-    forked(beginning->slot, 0);
+    forked(beginning->slot, 0, BY_FORK);
     status = beginning->run(beginning->context);
     start_end();
     return status;
@@ -135,7 +141,8 @@ int hook_clone(int (*run)(void *), void *stack, int flags, void *context, void *
     if (is_refused())
         return (int)as_result(-EAGAIN);
     beginning.slot = announce();
-    return (int)forked(beginning.slot, libc.clone(begin_child, stack, flags, &beginning, parent, tls, child));
+    return (int)forked(beginning.slot, libc.clone(begin_child, stack, flags, &beginning, parent, tls, child),
+                       BY_FORK);
 }
 
 void hook__exit(int status)

@@ -7,8 +7,11 @@
 
 /* The first meshed socket of the process: statistics and the admin thread begin. Cheap when they have. */
 void start_service(void);
-/* In a forked child, however it was made: puts every layer in order. `slot`: what conn_before_fork gave, -1 where nobody saw it coming. */
-void start_after_fork(int slot);
+/*
+ * In a forked child, however it was made: puts every layer in order. `slot`: what conn_before_fork gave, -1 where nobody saw it coming. `in_handler`:
+ * without the allocator.
+ */
+void start_after_fork(int slot, bool in_handler);
 /* A fork by a system call of its own: hook_process.c. */
 long process_fork_by(long number, long a, long b, long c, long d, long e);
 /* Once, at start-up: hook_process.c. */

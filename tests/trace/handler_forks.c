@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -268,4 +269,44 @@ void script_handler_forks_anywhere_in_recv(struct side *s)
         shutdown(fd, SHUT_WR);
     }
     meet(s);
+}
+
+/* While the allocator is at work, and a handshake is under way: the server accepts later. */
+static void fork_for_nothing(void)
+{
+    pid_t one = _Fork();
+    if (one == 0)
+        _exit(0);
+    if (one > 0)
+        waitpid(one, NULL, 0);
+}
+
+static void allocate(void)
+{
+    enum { MANY = 16, LARGE = 50000 };
+    void *pieces[MANY];
+    for (size_t i = 0; i < MANY; i++)
+        pieces[i] = malloc(LARGE - 1000 * i);
+    for (size_t i = 0; i < MANY; i++)
+        free(pieces[i]);
+}
+
+void script_handler_forks_in_malloc(struct side *s)
+{
+    int fd = -1;
+    if (s->client) {
+        fd = tcp_socket(0);
+        say_connect(fd, &s->address);
+        on_tick = fork_for_nothing;
+        tick_start(SA_RESTART);
+        while (ticks < 10)
+            allocate();
+        tick_stop();
+        say("it has allocated");
+    }
+    meet(s);
+    if (s->client)
+        ask_one(s, fd);
+    else
+        serve_one(s);
 }

@@ -270,9 +270,33 @@ void driver_finish(void)
     end_orphans(true);
 }
 
-void driver_after_fork(void)
+/* The same for a child that cannot give memory back: it stays as it is, and nothing leads there. Its parent has the connection. */
+static void forsake(struct conn *conn, int fd)
+{
+    if (!fdtable_leave(fd, conn))
+        return;
+    pending_detach(conn);
+    if (conn->shared)
+        shared_leave(conn->shared);
+    ownfd_drop(fd);
+    fdtable_left(fd, conn);
+    atomic_store(&conn->state, CONN_FREE);
+}
+
+static void forsake_orphans(void)
+{
+    struct conn *conn;
+    int fd;
+    while ((conn = take_settled(true, &fd)) != NULL)
+        forsake(conn, fd);
+}
+
+void driver_after_fork(bool in_handler)
 {
     atomic_store(&running, false);
     orphans_lock = (struct lock){ 0 };
-    end_orphans(true);
+    if (in_handler)
+        forsake_orphans();
+    else
+        end_orphans(true);
 }

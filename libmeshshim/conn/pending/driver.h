@@ -23,6 +23,6 @@ void driver_keep(struct conn *conn, int fd);
  */
 void driver_finish(void);
 /* In a forked child: what was sent early is the parent's to complete. */
-void driver_after_fork(void);
+void driver_after_fork(bool in_handler);
 
 #endif

@@ -435,7 +435,7 @@ void pending_abandon(struct conn *conn)
         pending_discard(p);
 }
 
-void pending_after_fork_in_parent(void)
+void pending_after_fork_in_parent(bool may_begin_thread)
 {
     struct quiet quiet;
     bool any = false;
@@ -447,8 +447,10 @@ void pending_after_fork_in_parent(void)
         any = true;
     }
     pending_list_give(&quiet);
-    if (any)
+    if (any && may_begin_thread)
         driver_start();
+    else if (any)
+        driver_wake();
 }
 
 void pending_after_fork(void)

@@ -136,8 +136,11 @@ short pending_wants(const struct conn *conn);
 /* Fails it, from any state: counts, logs, tells waiters. The steps lock is held. */
 void pending_fail(struct conn *conn, enum stats_failure reason, int error, const char *text);
 
-/* The child waits for the handshakes that were begun here: they go on, whatever the program does next. */
-void pending_after_fork_in_parent(void);
+/*
+ * The child waits for the handshakes that were begun here: they go on, whatever the program does next. Not `may_begin_thread`: only if there is a
+ * thread for that, or else in the program's own waits.
+ */
+void pending_after_fork_in_parent(bool may_begin_thread);
 void pending_after_fork(void); /* in the child */
 
 /* "10.0.0.1:80", "[::1]:80" */
