@@ -313,12 +313,22 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
     return libc.setsockopt(fd, level, name, value, len);
 }
 
+static bool is_unproved(const struct conn *conn)
+{
+    const struct pending *p = conn->pending;
+    return p && !p->inbound && !p->graced;
+}
+
+/* (A program may look here alone whether it is connected, without waiting for its socket.) */
 int hook_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 {
     struct conn *conn = protected_conn(fd);
-    const struct pending *p = conn ? conn->pending : NULL;
-    if (p && !p->inbound && !p->graced)
+    const struct pending *p;
+    if (conn && is_unproved(conn))
+        pending_drive(conn);
+    if (conn && is_unproved(conn))
         return (int)as_result(-ENOTCONN);
+    p = conn ? conn->pending : NULL;
     if (conn && !is_nowhere(addr) && !is_nowhere(len)) { /* as after a NAT: what the program dialled */
         struct dialled early;
         const struct dialled *dialled = p && pending_dialled(conn, &early) ? &early : conn->dialled;

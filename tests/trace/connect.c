@@ -249,6 +249,36 @@ void script_connect_to_own_listener_epoll(struct side *s)
     say_recv(end, 100, 0);
 }
 
+/* Nobody waits for the connecting end; that it is connected, its name tells. */
+static void named(struct side *s, bool listens_on)
+{
+    struct sockaddr_in own;
+    struct side self = { .client = true };
+    if (!s->client)
+        return;
+    int listener = listen_on(&own, 4), fd = tcp_socket(SOCK_NONBLOCK), end;
+    say_connect(fd, &own);
+    await(listener, POLLIN);
+    end = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    if (!listens_on)
+        close(listener);
+    self.address = own;
+    say_names(fd, &self);
+    say_send(fd, "named", 0);
+    await(end, POLLIN);
+    say_recv(end, 100, 0);
+}
+
+void script_connect_to_own_listener_named(struct side *s)
+{
+    named(s, true);
+}
+
+void script_connect_to_own_listener_gone(struct side *s)
+{
+    named(s, false);
+}
+
 /* Both ends in one set, told by edges: they are writable together. */
 void script_connect_to_own_listener_edges(struct side *s)
 {

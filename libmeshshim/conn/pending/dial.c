@@ -151,9 +151,11 @@ static int try_now(struct conn *conn)
     d->started_ns = clock_ns();
     p->deadline_ms = d->started_ns / 1000000 + d->service->connect_timeout_ms;
     atomic_store(&conn->state, CONN_CONNECTING);
-    if (real_connect(atomic_load(&conn->fd), address, length) == 0 || errno == EINPROGRESS)
-        return 0;
-    return errno;
+    if (real_connect(atomic_load(&conn->fd), address, length) != 0 && errno != EINPROGRESS)
+        return errno;
+    /* (It may listen no more when the program next looks here.) */
+    p->is_self = dial_listens(port_of((const void *)address)) && is_self(atomic_load(&conn->fd));
+    return 0;
 }
 
 static void disconnect(int fd)
@@ -279,7 +281,7 @@ bool dial_step(struct conn *conn)
     d->connect_ns = took;
     if (d->service->endpoint_count)
         balance_observe(&d->service->endpoints[d->at], took, clock_ns());
-    p->is_self = is_self(atomic_load(&conn->fd));
+    p->is_self = p->is_self || is_self(atomic_load(&conn->fd));
     return true;
 }
 
