@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -229,6 +230,30 @@ void script_connect_shut_unseen(struct side *s)
         fd = accepted(s);
         say_recv(fd, 10, 0);
         say_send(fd, "and yet", 0);
+    }
+    meet(s);
+}
+
+/*
+ * The whole process ends, too, while the server is busy (it may be waiting for that very end): it does not stay for a proof that nobody
+ * gives. What the server sees of it later is left out: it comes too late to be proved.
+ */
+void script_connect_close_exit(struct side *s)
+{
+    if (s->client) {
+        struct timespec begun, ended;
+        pid_t child;
+        clock_gettime(CLOCK_MONOTONIC, &begun);
+        child = fork();
+        if (child == 0) {
+            int fd = tcp_socket(0);
+            say_connect(fd, &s->address);
+            say_close(fd);
+            exit(0);
+        }
+        finish(child);
+        clock_gettime(CLOCK_MONOTONIC, &ended);
+        say("it took %s", ended.tv_sec - begun.tv_sec < 4 ? "a moment" : "its time");
     }
     meet(s);
 }

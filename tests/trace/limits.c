@@ -64,6 +64,32 @@ void script_nofile_256(struct side *s)
     few_descriptors(s, 256);
 }
 
+/*
+ * A server that has run out of them accepts by one that it has put aside, and closes: its client, the same thread, sees a connection and
+ * its end.
+ */
+void script_nofile_accept_close(struct side *s)
+{
+    struct rlimit limit = { 64, 64 };
+    struct sockaddr_in own;
+    int fds[64], listener = listen_on(&own, 4), fd = tcp_socket(SOCK_NONBLOCK), end;
+    if (!s->client)
+        return;
+    if (setrlimit(RLIMIT_NOFILE, &limit))
+        fail("setrlimit");
+    open_until_full(fds, 64);
+    say_connect(fd, &own);
+    await(listener, POLLIN);
+    said("accept", accept(listener, NULL, NULL));
+    close(fds[0]);
+    end = accept(listener, NULL, NULL);
+    say_close(end);
+    await(fd, POLLOUT);
+    say_so_error(fd);
+    await(fd, POLLIN);
+    say_recv(fd, 10, 0);
+}
+
 /* No number is left for the one that is accepted. */
 void script_nofile_accept(struct side *s)
 {

@@ -205,6 +205,19 @@ static void say_lost(const struct pending *p)
                   p->inbound ? "from" : "to", p->peer_text, p->early_length, ORPHANS);
 }
 
+/*
+ * A process that has no descriptor left (a server that accepts and closes whom it cannot serve): there is none to keep it open by, and a close
+ * does not wait. A client that is this very process has its part done here.
+ */
+static bool finish_at_once(struct conn *conn)
+{
+    for (int flight = 0; flight < FLIGHTS && conn_is_pending(conn); flight++) {
+        pending_drive_others(conn);
+        steps_take(conn);
+    }
+    return !conn_is_pending(conn);
+}
+
 /* (By now another thread may have duplicated it.) */
 static bool keep(struct conn *conn, int fd)
 {
@@ -218,8 +231,10 @@ static bool keep(struct conn *conn, int fd)
     for (int i = 0; i < ORPHANS && !kept; i++)
         kept = !atomic_load(&orphans[i].conn) && adopt(conn, fd, &orphans[i]);
     lock_release(&orphans_lock);
-    if (!kept)
+    if (!kept && !finish_at_once(conn))
         say_lost(conn->pending);
+    if (kept)
+        atomic_store(&conn->pending->wordless, conn->pending->early_length == 0);
     return kept;
 }
 
@@ -264,7 +279,7 @@ void driver_finish(void)
 {
     struct conn *all[MOST];
     int n;
-    while ((n = drive(all)) > 0) /* each has a deadline */
+    while ((n = drive(all)) > 0 && pending_has_said()) /* each has a deadline */
         wait_for_progress(all, n);
     part();
     end_orphans(true);

@@ -119,15 +119,25 @@ int pending_list_owed(struct conn **all, int most)
     return n;
 }
 
-bool pending_has_owed(void)
+static bool has_owed(bool wordless)
 {
     struct quiet quiet;
     bool any = false;
     pending_list_take(&quiet);
     for (const struct pending *p = first; p && !any; p = p->next)
-        any = pending_is_owed(p);
+        any = pending_is_owed(p) && (wordless || !atomic_load(&p->wordless));
     pending_list_give(&quiet);
     return any;
+}
+
+bool pending_has_owed(void)
+{
+    return has_owed(true);
+}
+
+bool pending_has_said(void)
+{
+    return has_owed(false);
 }
 
 /*

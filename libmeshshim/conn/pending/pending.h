@@ -59,6 +59,8 @@ struct pending {
         inherited; /* by fork: the parent has it in hand, until this process does something with it itself */
     /* To be brought to an end by this process, whatever the program does: early bytes, or it was sent to another process. */
     _Atomic bool owed;
+    /* Owed, but the program has closed it without a word: its process' end does not wait for it for long. */
+    _Atomic bool wordless;
     bool had_turn;              /* in this round of the driver's; under the list's lock */
     bool is_self;               /* the listener is this very process: no grace */
     bool shut_read, shut_write; /* the program has shut it down: done after the handshake */

@@ -7,6 +7,9 @@
 #include "base/quiet.h"
 #include "conn/pending/pending.h"
 
+/* Of a handshake, where one thread makes both ends' steps in turn, and one to see it done. */
+enum { FLIGHTS = 4 };
+
 /* pending.c. False: no step is under way, and one that begins now leaves the descriptor alone. */
 bool pending_has_steps(const struct conn *conn);
 /* pending.c. Out of the list and off the connection, the caller's to discard; the steps lock is held. */
@@ -25,6 +28,7 @@ int pending_due(struct conn **due, int most, int64_t now, int64_t *next);
  */
 int pending_list_owed(struct conn **all, int most);
 bool pending_has_owed(void);
+bool pending_has_said(void); /* the same, without those that were closed without a word */
 bool pending_is_owed(const struct pending *pending);
 /* It is, from here on. False: there is no thread for it. */
 bool pending_owe(struct pending *pending);
