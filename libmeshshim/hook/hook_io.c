@@ -1,5 +1,6 @@
 /* Receiving and sending: every variant becomes one operation over iovecs. */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/sendfile.h>
 #include <string.h>
 
@@ -28,6 +29,20 @@ static ssize_t read_into_nowhere(int fd, int flags)
 static bool may_wait(int fd, int flags)
 {
     return !(flags & MSG_DONTWAIT) && !(libc.fcntl(fd, F_GETFL, 0) & O_NONBLOCK);
+}
+
+/* As the kernel does after the program's own shutdown of this direction, which waits for the proof. */
+static bool is_shut_before_proof(const struct conn *conn)
+{
+    const struct pending *p = conn->pending;
+    return p && p->shut_write && conn_is_pending(conn);
+}
+
+static ssize_t broken_pipe(int flags)
+{
+    if (!(flags & MSG_NOSIGNAL))
+        raise(SIGPIPE);
+    return -EPIPE;
 }
 
 /*
@@ -66,6 +81,8 @@ static ssize_t operate(struct conn *conn, int fd, const struct iovec *v, size_t 
     ssize_t early;
     *plain = false;
     if (__builtin_expect(conn_state(conn) != CONN_OPEN, 0)) {
+        if (send && is_shut_before_proof(conn))
+            return broken_pipe(flags);
         if (send && say_early(conn, fd, v, n, flags, &early))
             return early;
         int result = entry_establish(conn, fd, flags, send, &ended);

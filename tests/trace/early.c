@@ -198,3 +198,36 @@ void script_speak_among_many(struct side *s)
     }
     meet(s);
 }
+
+/* The accepted end speaks without waiting, and its own thread looks for that at once. */
+void script_speak_to_myself(struct side *s)
+{
+    struct sockaddr_in own;
+    if (!s->client)
+        return;
+    int listener = listen_on(&own, 4), fd = tcp_socket(0), end;
+    say_connect(fd, &own);
+    end = accept(listener, NULL, NULL);
+    say_poll(fd, POLLIN, 1);
+    say_send(end, "there", MSG_DONTWAIT);
+    say_poll(fd, POLLIN, 1);
+    say_recv(fd, 100, MSG_DONTWAIT);
+}
+
+/* What was shut down before the proof takes no more words. */
+void script_speak_shut_speak(struct side *s)
+{
+    struct sockaddr_in own;
+    if (!s->client)
+        return;
+    int listener = listen_on(&own, 4), fd = tcp_socket(0), end;
+    say_connect(fd, &own);
+    say_send(fd, "all there is", 0);
+    said("shutdown", shutdown(fd, SHUT_WR));
+    say_send(fd, "more", MSG_NOSIGNAL);
+    say_send(fd, "more", 0);
+    say_signals();
+    end = accept(listener, NULL, NULL);
+    say_recv(end, 12, MSG_WAITALL);
+    say_recv(end, 100, 0);
+}
