@@ -60,7 +60,9 @@ unsigned process_namespace(void)
     else
         mark = guessed_mark() & ((1u << MARK_BITS) - 1);
     errno = saved;
-    return namespace_mark = mark ? mark : 1;
+    mark = mark ? mark : 1;
+    namespace_mark = mark;
+    return mark;
 }
 
 static pid_t marked(pid_t id)
