@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ enum { OWN = OWNFD_MOST / 2 };
 /* Each place holds a descriptor plus one; 0 is free. */
 static _Atomic int own[OWN];
 static _Atomic int own_count;
+static _Atomic int own_lowest = INT_MAX; /* of all that there ever were: a program's own are mostly below */
 
 /*
  * Just beyond the program's own limit, where that may be raised for a moment: so none of its numbers is ever taken. Not so high that the
@@ -46,6 +48,9 @@ static int to_high_place(int fd)
 
 bool ownfd_adopt(int fd)
 {
+    int lowest = atomic_load(&own_lowest);
+    while (fd < lowest && !atomic_compare_exchange_weak(&own_lowest, &lowest, fd))
+        continue;
     for (int i = 0; i < OWN; i++) {
         int empty = 0;
         if (atomic_compare_exchange_strong(&own[i], &empty, fd + 1)) {
@@ -109,7 +114,8 @@ void ownfd_drop(int fd)
 
 bool ownfd_is(int fd)
 {
-    if (atomic_load_explicit(&own_count, memory_order_relaxed) == 0 || fd < 0)
+    if (atomic_load_explicit(&own_count, memory_order_relaxed) == 0 ||
+        fd < atomic_load_explicit(&own_lowest, memory_order_relaxed))
         return false;
     for (int i = 0; i < OWN; i++)
         if (atomic_load_explicit(&own[i], memory_order_relaxed) == fd + 1)
