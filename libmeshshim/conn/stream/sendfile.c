@@ -9,6 +9,14 @@
 #include "conn/stream/send_parts.h"
 #include "conn/stream/undo.h"
 
+/* By the bare system calls: libc's are points at which a cancelled thread ends, which sendfile is not. */
+static ssize_t read_file(int in, const struct iovec *bodies, int n, off64_t offset)
+{
+    if (n == 1)
+        return libc.syscall(SYS_pread64, in, (long)bodies->iov_base, (long)bodies->iov_len, offset, 0, 0);
+    return libc.syscall(SYS_preadv, in, (long)bodies, n, offset, 0, 0);
+}
+
 /* Reads a batch of the file straight into the places where its records' bodies will be sealed. */
 static ssize_t load_file(const struct writing *w, int in, off64_t offset, size_t count, struct iovec *bodies,
                          int *n)
@@ -21,7 +29,7 @@ static ssize_t load_file(const struct writing *w, int in, off64_t offset, size_t
         bodies[*n] = (struct iovec){ w->cipher + (size_t)*n * FULL_RECORD + RECORD_HEADER, length };
         left -= length;
     }
-    got = preadv64(in, bodies, *n, offset);
+    got = read_file(in, bodies, *n, offset);
     if (got <= 0)
         return got < 0 ? -errno : 0;
     for (int i = 0; i < *n; i++) { /* the file may be shorter */
