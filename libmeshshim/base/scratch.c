@@ -12,8 +12,7 @@
 enum { LEAD = SCRATCH_BEFORE + 64 - 5 }; /* see scratch.h; 5: a record's header */
 enum { SMALL = LEAD + SCRATCH_SIZE, LARGE = LEAD + SCRATCH_LARGE_RECORDS * (16384 + 22), LARGE_ONES = 4 };
 
-static __thread uint8_t *mine;
-static __thread bool busy;
+__thread struct scratch_own scratch_own;
 static pthread_key_t at_thread_end;
 static enum { NO_KEY, MAKING_KEY, HAVE_KEY, NONE_TO_BE_HAD } _Atomic key_state;
 
@@ -30,7 +29,7 @@ static void unmap_small(uint8_t *scratch)
 
 static void thread_ended(void *data)
 {
-    mine = NULL;
+    scratch_own.data = NULL;
     unmap_small(data);
 }
 
@@ -48,25 +47,25 @@ static bool made_key(void)
 }
 
 /* `busy` is set: a signal handler comes by another one. */
-static void make_mine(void)
+static void make_own(void)
 {
     if (!made_key())
         return;
-    mine = map_one(SMALL);
-    if (mine && atomic_load(&key_state) == HAVE_KEY)
-        pthread_setspecific(at_thread_end, mine);
+    scratch_own.data = map_one(SMALL);
+    if (scratch_own.data && atomic_load(&key_state) == HAVE_KEY)
+        pthread_setspecific(at_thread_end, scratch_own.data);
 }
 
-uint8_t *scratch_take(void)
+uint8_t *scratch_take_other(void)
 {
-    if (__builtin_expect(busy, 0))
+    if (scratch_own.busy)
         return map_one(SMALL);
-    busy = true;
-    if (__builtin_expect(!mine, 0))
-        make_mine();
-    if (__builtin_expect(mine != NULL, 1))
-        return mine;
-    busy = false;
+    scratch_own.busy = true;
+    if (!scratch_own.data)
+        make_own();
+    if (scratch_own.data)
+        return scratch_own.data;
+    scratch_own.busy = false;
     return map_one(SMALL);
 }
 
@@ -123,19 +122,17 @@ void scratch_sweep(int64_t now_ms)
     }
 }
 
-uint8_t *scratch_take_for(size_t *records)
+uint8_t *scratch_take_large(size_t *records)
 {
-    uint8_t *scratch = *records > SCRATCH_RECORDS ? take_large() : NULL;
+    uint8_t *scratch = take_large();
     *records = scratch ? SCRATCH_LARGE_RECORDS : SCRATCH_RECORDS;
     return scratch ? scratch : scratch_take();
 }
 
-void scratch_give(uint8_t *scratch)
+void scratch_give_other(uint8_t *scratch)
 {
-    int i;
-    if (__builtin_expect(scratch == mine, 1))
-        busy = false;
-    else if ((i = which_large(scratch)) >= 0)
+    int i = which_large(scratch);
+    if (i >= 0)
         atomic_store_explicit(&large[i].taken, false, memory_order_release);
     else
         unmap_small(scratch);

@@ -6,6 +6,7 @@
 #ifndef MESHSHIM_SCRATCH_H
 #define MESHSHIM_SCRATCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,16 +15,50 @@ enum { SCRATCH_RECORDS = 4, SCRATCH_LARGE_RECORDS = 32 };
 enum { SCRATCH_BEFORE = 1024 }; /* bytes before its beginning that are one's own too */
 #define SCRATCH_SIZE ((size_t)SCRATCH_RECORDS * (16384 + 22) + 1)
 
+/* This thread's own. `busy`: a signal handler must find it taken. */
+struct scratch_own {
+    uint8_t *data; /* NULL: not made yet */
+    volatile bool busy;
+};
+extern __thread struct scratch_own scratch_own;
+
+/* Where that is not there, or not free. */
+uint8_t *scratch_take_other(void);
+void scratch_give_other(uint8_t *scratch);
+
 /*
  * Its first record's body lies at the start of a cache line and not at the start of a page: to copy from the start of a page (of a file, say)
  * to 1 to 15 bytes behind the start of another is six times slower on some processors than anything else.
  *
  * NULL when out of memory. A second one is made where a signal handler interrupts the first one's user.
  */
-uint8_t *scratch_take(void);
+static inline uint8_t *scratch_take(void)
+{
+    if (__builtin_expect(!scratch_own.data || scratch_own.busy, 0))
+        return scratch_take_other();
+    scratch_own.busy = true;
+    return scratch_own.data;
+}
+
+uint8_t *scratch_take_large(size_t *records);
+
 /* One for `records` full records, or for as many as there is room to be had for: that is in *records then. */
-uint8_t *scratch_take_for(size_t *records);
-void scratch_give(uint8_t *scratch);
+static inline uint8_t *scratch_take_for(size_t *records)
+{
+    if (__builtin_expect(*records > SCRATCH_RECORDS, 0))
+        return scratch_take_large(records);
+    *records = SCRATCH_RECORDS;
+    return scratch_take();
+}
+
+static inline void scratch_give(uint8_t *scratch)
+{
+    if (__builtin_expect(scratch == scratch_own.data, 1))
+        scratch_own.busy = false;
+    else
+        scratch_give_other(scratch);
+}
+
 /* Now and then, when a connection begins: of large ones that have long not been used, the memory goes back. `now_ms`: clock_ms. */
 void scratch_sweep(int64_t now_ms);
 /* What is in it is lost, and whoever reads or writes it, the kernel too, has a fault, until it is opened. */

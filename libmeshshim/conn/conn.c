@@ -344,11 +344,6 @@ void conn_forget(struct conn *conn)
     atomic_store(&conn->closing, true);
 }
 
-bool conn_is_current(const struct conn *conn, int fd, const struct shared *shared)
-{
-    return fdtable_is(fd, conn) && conn->shared == shared && conn_state(conn) == CONN_OPEN;
-}
-
 /* ---- fork and exit ---- */
 
 void conn_each(void (*each)(struct conn *conn, void *context), void *context)

@@ -26,6 +26,7 @@
 
 #include "base/lock.h"
 #include "conn/family/shared.h"
+#include "conn/fdtable.h"
 #include "stats/stats.h"
 #include "tls/aead.h"
 
@@ -136,7 +137,10 @@ static inline const char *conn_peer(const struct conn *conn)
  * Is what was looked up before a lock was taken still so? Asked with a direction's lock held, which keeps the connection from being
  * recycled; before that it may have been, to another one, even under the same number, that is not open yet and has no keys.
  */
-bool conn_is_current(const struct conn *conn, int fd, const struct shared *shared);
+static inline bool conn_is_current(const struct conn *conn, int fd, const struct shared *shared)
+{
+    return fdtable_is(fd, conn) && conn->shared == shared && conn_state(conn) == CONN_OPEN;
+}
 
 /*
  * Around fork: the child holds everything that this process holds. Before: a slot for it, which the other three are given back

@@ -70,26 +70,39 @@ static bool say_early(struct conn *conn, int fd, const struct iovec *v, size_t n
 }
 
 /*
- * One read or write of a protected connection. Sets *plain where it has turned out not to be protected: the caller then makes
- * the real call.
+ * Before the first byte of a connection that is not open: true when bytes may flow. Else *result is the call's, or, where *plain is set, it has
+ * turned out not to be protected.
  */
-static ssize_t operate(struct conn *conn, int fd, const struct iovec *v, size_t n, int flags, bool send,
-                       bool *plain)
+static __attribute__((noinline)) bool open_first(struct conn *conn, int fd, const struct iovec *v, size_t n,
+                                                 int flags, bool send, bool *plain, ssize_t *result)
+{
+    bool ended = false;
+    if (send && is_shut_before_proof(conn)) {
+        *result = broken_pipe(flags);
+        return false;
+    }
+    if (send && say_early(conn, fd, v, n, flags, result))
+        return false;
+    *result = entry_establish(conn, fd, flags, send, &ended);
+    *plain = *result == 1;
+    if (ended && send)
+        *result = -EPIPE;
+    return *result == 0 && !ended;
+}
+
+/*
+ * One read or write of a protected connection. Sets *plain where it has turned out not to be protected: the caller then makes
+ * the real call. Of most callers there is one buffer, so little of this is left where it is inlined.
+ */
+static inline __attribute__((always_inline)) ssize_t operate(struct conn *conn, int fd, const struct iovec *v,
+                                                             size_t n, int flags, bool send, bool *plain)
 {
     struct iov cursor;
-    bool ended = false;
-    ssize_t early;
+    ssize_t result;
     *plain = false;
-    if (__builtin_expect(conn_state(conn) != CONN_OPEN, 0)) {
-        if (send && is_shut_before_proof(conn))
-            return broken_pipe(flags);
-        if (send && say_early(conn, fd, v, n, flags, &early))
-            return early;
-        int result = entry_establish(conn, fd, flags, send, &ended);
-        *plain = result == 1;
-        if (result || ended)
-            return ended && send ? -EPIPE : result;
-    }
+    if (__builtin_expect(conn_state(conn) != CONN_OPEN, 0) &&
+        !open_first(conn, fd, v, n, flags, send, plain, &result))
+        return result;
     if (__builtin_expect(has_nowhere(v, n), 0) && !(flags & MSG_TRUNC))
         return send ? -EFAULT : read_into_nowhere(fd, flags);
     cursor = iov_of(v, n);

@@ -11,7 +11,11 @@ enum { INDEX_BITS = 24, TIMER_INDEX = (1 << INDEX_BITS) - 1 };
 
 /* registrations.c: what epoll gives back for what is ours. */
 uint64_t readiness_cookie(uint32_t index);
-bool readiness_is_cookie(uint64_t data);
+extern uint64_t readiness_magic; /* what they have in common */
+static inline bool readiness_is_cookie(uint64_t data)
+{
+    return (data & ~(uint64_t)TIMER_INDEX) == readiness_magic;
+}
 
 /* readiness.c: the deadlines wake this set as well. 0, or minus an errno. */
 int readiness_add_timer(int epfd);

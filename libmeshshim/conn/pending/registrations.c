@@ -12,25 +12,21 @@
 
 /* ---- cookies: random bits that no pointer and no small number has, then the connection's index ---- */
 
-static uint64_t magic;
+uint64_t readiness_magic;
 
 void readiness_init(void)
 {
+    uint64_t magic;
     if (getrandom(&magic, sizeof magic, GRND_NONBLOCK) != (ssize_t)sizeof magic)
         magic = (uint64_t)clock_ns() * 0x9e3779b97f4a7c15u;
     magic &= ~(uint64_t)TIMER_INDEX;
     magic |= (uint64_t)1 << 62; /* not canonical as an address, not small, not minus one */
-    magic &= ~((uint64_t)1 << 63);
+    readiness_magic = magic & ~((uint64_t)1 << 63);
 }
 
 uint64_t readiness_cookie(uint32_t index)
 {
-    return magic | index;
-}
-
-bool readiness_is_cookie(uint64_t data)
-{
-    return (data & ~(uint64_t)TIMER_INDEX) == magic;
+    return readiness_magic | index;
 }
 
 /* ---- registrations ---- */

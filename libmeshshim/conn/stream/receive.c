@@ -317,10 +317,11 @@ static int step(struct reading *r, struct iov *out, int flags)
 
 static ssize_t end_read(struct reading *r, int result)
 {
-    int saved;
+    int saved = 0;
     if (r->rx->ended || r->rx->error)
         r->length = 0; /* what follows the end is nobody's */
-    saved = reading_save_carry(r, 0);
+    if (r->length || ARENA_ONCE(r->rx->carry) || ARENA_ONCE(r->rx->carry_length))
+        saved = reading_save_carry(r, 0);
     if (r->done > 0)
         return (ssize_t)r->done;
     return result < 0 ? result : saved;
@@ -329,7 +330,8 @@ static ssize_t end_read(struct reading *r, int result)
 static ssize_t read_records(struct reading *r, struct iov *out)
 {
     struct receiving *rx = r->rx;
-    reading_load_carry(r);
+    if (__builtin_expect(ARENA_ONCE(rx->carry_length) > 0, 0))
+        reading_load_carry(r);
     for (;;) {
         int flags, result;
         if (!fdtable_is(r->fd, r->conn)) /* closed while we slept: the number may be another socket's */

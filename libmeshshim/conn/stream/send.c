@@ -83,7 +83,11 @@ static int push_residue(struct writing *w, int flags)
 
 int writing_push_residue(struct writing *w, int flags)
 {
-    int result = push_residue(w, flags);
+    const struct sending *tx = w->tx;
+    int result;
+    if (__builtin_expect(!tx->residue_length && !tx->residue && !tx->deferred_length, 1))
+        return 0;
+    result = push_residue(w, flags);
     if (__builtin_expect(w->tx->deferred_length > 0, 0) && result == 0 && writing_seal_deferred(w))
         result = push_residue(w, flags);
     return result;
@@ -441,11 +445,13 @@ ssize_t stream_write(struct conn *conn, int fd, struct iov *in, int flags)
         return -EOPNOTSUPP; /* as kernel TLS itself */
     /* A record has no urgent byte: out-of-band data goes in line, as SO_OOBINLINE shows it. */
     flags = (flags & ~(MSG_FASTOPEN | MSG_OOB | MSG_ZEROCOPY)) | (quiet ? MSG_NOSIGNAL : 0);
-    if (__builtin_expect(lock_is_mine(&shared->tx.lock), 0) && shared->tx.kernel)
-        return writing_past_owner(conn, fd, in, flags);
-    if (__builtin_expect(lock_is_mine(&shared->tx.lock), 0) && !(flags & MSG_DONTWAIT))
-        return zerocopy ? -ENOBUFS
-                        : writing_defer(&shared->tx, in); /* of what is deferred nobody could be told */
+    if (__builtin_expect(lock_is_mine(&shared->tx.lock), 0)) {
+        if (shared->tx.kernel)
+            return writing_past_owner(conn, fd, in, flags);
+        if (!(flags & MSG_DONTWAIT))
+            return zerocopy ? -ENOBUFS
+                            : writing_defer(&shared->tx, in); /* of what is deferred nobody could be told */
+    }
     do
         put = write_once(conn, shared, fd, *in, flags, zerocopy);
     while (__builtin_expect(put == -ERESTART, 0));

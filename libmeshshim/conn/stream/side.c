@@ -6,20 +6,14 @@
 #include <sys/socket.h>
 
 #include "base/banned.h"
-#include "base/forked.h"
 #include "base/libc.h"
 
-/* A child that a handler forked in the middle would take it in its parent's name. */
-int side_take(struct lock *lock, _Atomic shared_bool *asleep, int fd, int flags)
+int side_wait(struct lock *lock, _Atomic shared_bool *asleep, int fd, int flags, enum lock_result tried,
+              const struct forked_state *before)
 {
-    const struct forked_state before = forked_now;
     enum lock_result result;
-    forked_refuse();
-    result = lock_try(lock);
-    if (__builtin_expect(result == LOCK_TAKEN, 1))
-        return 0;
-    forked_admit(&before);
-    if (result == LOCK_MINE)
+    forked_admit(before);
+    if (tried == LOCK_MINE)
         return -EAGAIN; /* a signal handler came back into the connection that it interrupted */
     if (atomic_load_explicit(asleep, memory_order_relaxed) && !lock_is_orphan(lock) &&
         ((flags & MSG_DONTWAIT) || (libc.fcntl(fd, F_GETFL, 0) & O_NONBLOCK)))
@@ -27,7 +21,7 @@ int side_take(struct lock *lock, _Atomic shared_bool *asleep, int fd, int flags)
     result = lock_contended(lock);
     forked_refuse();
     if (!forked_owns(lock)) {
-        forked_admit(&before);
+        forked_admit(before);
         return -ERESTART;
     }
     if (result == LOCK_ORPHAN)

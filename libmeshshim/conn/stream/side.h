@@ -5,7 +5,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/forked.h"
 #include "conn/family/shared.h"
+
+/* Where lock_try has not given it. */
+int side_wait(struct lock *lock, _Atomic shared_bool *asleep, int fd, int flags, enum lock_result tried,
+              const struct forked_state *before);
 
 /*
  * Takes a direction's lock. 0; -EAGAIN where the caller may not wait behind an owner that sleeps in the kernel, or is a signal handler that
@@ -13,7 +18,15 @@
  * process was killed, or has become another program by exec); -EIO, it was in the middle. Where it is taken, no fork is let in from here on
  * (forked.h); -ERESTART: this is a child that was forked here, and its parent has taken it.
  */
-int side_take(struct lock *lock, _Atomic shared_bool *asleep, int fd, int flags);
+static inline int side_take(struct lock *lock, _Atomic shared_bool *asleep, int fd, int flags)
+{
+    const struct forked_state before = forked_now;
+    enum lock_result result;
+    forked_refuse(); /* a child that a handler forked in the middle would take it in its parent's name */
+    result = lock_try(lock);
+    return __builtin_expect(result == LOCK_TAKEN, 1) ? 0
+                                                     : side_wait(lock, asleep, fd, flags, result, &before);
+}
 
 /*
  * For a close, after the descriptor's entry says that it is being closed: waits for whoever is in the middle, so that nothing of it
