@@ -407,12 +407,20 @@ static void cut_stale(struct conn *conn, void *unused)
     atomic_store(&conn->state, CONN_FAILED);
 }
 
+/* The parent does, which made the handshake: this end of it may come long before the parent's. */
+static void count_no_more(struct conn *conn, void *unused)
+{
+    (void)unused;
+    conn->series = NULL;
+}
+
 void conn_after_fork_in_child(int slot)
 {
     uint32_t n = made;
     pool = (struct lock){ 0 };
     for (uint32_t i = 0; i < n; i++)
         conn_at(i)->steps = (struct lock){ 0 };
+    conn_each(count_no_more, NULL);
     if (family && !slots_claim(slot))
         each_shared(shared_add, slots_own());
     else if (family)

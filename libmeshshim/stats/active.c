@@ -74,22 +74,12 @@ static uint32_t find_any(struct region *region, char *base)
     return found == FULL ? find(region, base, self, owner_gone) : found;
 }
 
-/* Connections that were open at the fork stay counted where they were opened, whoever closes them. */
-static void remember_ancestor(struct region *region, char *base, uint32_t slot)
-{
-    memmove(&region->ancestor[1], &region->ancestor[0], sizeof region->ancestor[0] * (REGION_ANCESTORS - 1));
-    region->ancestor[0].slot = slot;
-    region->ancestor[0].owner = atomic_load(&region_control(base)->owner[slot]);
-}
-
 /* Not to be cancelled in between: nobody else would finish it. */
-static uint32_t claim(struct region *region, char *base, uint32_t pid, uint32_t before)
+static uint32_t claim(struct region *region, char *base, uint32_t pid)
 {
     uint32_t what;
     int cancel;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    if (before >= FIRST)
-        remember_ancestor(region, base, before - FIRST);
     what = find_any(region, base);
     atomic_store_explicit(&region->mine, mine_of(pid, what), memory_order_release);
     pthread_setcancelstate(cancel, NULL);
@@ -104,7 +94,7 @@ static struct region_process *own_record(struct region *region, char *base)
 
     if (seen >> 32 != pid || what == NONE) {
         if (atomic_compare_exchange_strong(&region->mine, &seen, mine_of(pid, CLAIMING)))
-            what = claim(region, base, pid, what);
+            what = claim(region, base, pid);
         else
             what = CLAIMING;
     }
@@ -114,16 +104,6 @@ static struct region_process *own_record(struct region *region, char *base)
         what = (uint32_t)atomic_load_explicit(&region->mine, memory_order_acquire);
     }
     return what >= FIRST ? region_process(base, what - FIRST) : NULL;
-}
-
-static bool decrease(struct region_process *record, size_t index)
-{
-    int32_t active = atomic_load(&record->active[index]);
-    while (active > 0) {
-        if (atomic_compare_exchange_weak(&record->active[index], &active, active - 1))
-            return true;
-    }
-    return false;
 }
 
 void active_add(struct region *region, size_t index)
@@ -138,14 +118,9 @@ void active_remove(struct region *region, size_t index)
 {
     char *base = atomic_load_explicit(&region->base, memory_order_acquire);
     struct region_process *record = own_record(region, base);
-    if (record && decrease(record, index))
-        return;
-    for (size_t i = 0; i < REGION_ANCESTORS; i++) {
-        const struct region_ancestor *ancestor = &region->ancestor[i];
-        if (ancestor->owner && atomic_load(&region_control(base)->owner[ancestor->slot]) == ancestor->owner &&
-            decrease(region_process(base, ancestor->slot), index))
-            return;
-    }
+    int32_t active = record ? atomic_load(&record->active[index]) : 0;
+    while (active > 0 && !atomic_compare_exchange_weak(&record->active[index], &active, active - 1))
+        ;
 }
 
 void active_prepare(struct region *region)
@@ -163,7 +138,7 @@ static bool is_unused(const struct region_process *record)
     return true;
 }
 
-/* A child that has one of these connections finds it here: then the record stays, until somebody sees that its owner is gone. */
+/* Where something is open (another thread was in the middle of it), the record stays until somebody sees that its owner is gone. */
 void active_end(struct region *region)
 {
     char *base = atomic_load_explicit(&region->base, memory_order_acquire);

@@ -71,20 +71,12 @@ struct series {
     _Atomic(struct region_block *) block; /* NULL: not yet known to be allocated */
 };
 
-/* A record of a process that this one was forked from, whose connections it may have to close. */
-struct region_ancestor {
-    uint32_t slot;
-    uint64_t owner;
-};
-#define REGION_ANCESTORS 4
-
 struct region {
     _Atomic(char *) base; /* NULL: not mapped */
     char path[512];       /* "": anonymous */
     dev_t device;
     ino_t inode;
     _Atomic uint64_t mine; /* which record is this process's: active.c */
-    struct region_ancestor ancestor[REGION_ANCESTORS];
     struct series series[REGION_SERIES];
 };
 

@@ -102,6 +102,24 @@ select.select([], [], [])"
     return $status
 }
 
+# Children that end, become a program or close theirs leave the parent what it has.
+forked() {
+    spawn parent mesh client "$python" -c "
+import os, select, socket
+sock = socket.create_connection(('127.0.0.1', $port))
+sock.sendall(b'GET /4k HT')
+for end in (lambda: None, lambda: os.execv('/bin/true', ['true']), sock.close):
+    if (child := os.fork()) == 0:
+        end()
+        os._exit(0)
+    os.waitpid(child, 0)
+print('alone', flush=True)
+select.select([], [], [])"
+    wait_until 10 grep -q alone "$work/parent.log" && has outbound peer server client connections.active=1 || return 1
+    kill "$spawned"
+    wait_until 5 has outbound peer server client connections.active=0
+}
+
 # certified NAME: a client's configuration with that certificate, whose name is the last word.
 certified() {
     sed "s,$work/ca/client\.,$work/ca/$1.,; s,^name .*,name = $2," "$work/client.ini" >"$work/$1.ini"
@@ -183,6 +201,7 @@ try "stats: meshctl, /stats and /metrics agree" agree
 try "stats: meshctl -o prometheus is what the process serves" prometheus
 try "stats: a client that is killed does not stay active" killed
 try "stats: a server that is killed does not stay active" killed_server
+try "stats: what a child leaves its parent still has" forked
 try "stats: another's certificate is a failure by that reason" foreigner
 try "stats: a client without the right identity is a failure by that reason" refused wrong_name mallory identity mallory
 try "stats: plain text is a failure by that reason" in_plain
