@@ -15,7 +15,7 @@
 #include "policy/config.h"
 #include "tls/identity.h"
 
-enum mesh_state mesh_state = MESH_OFF;
+_Atomic enum mesh_state mesh_state = MESH_OFF;
 struct timespec mesh_loaded;
 
 static char whole_path[PATH_MAX];

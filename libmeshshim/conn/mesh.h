@@ -20,8 +20,8 @@ enum mesh_state {
     MESH_BROKEN /* a configuration with errors: no new TCP connection until it is mended */
 };
 
-/* Read on every call that could make a connection. */
-extern enum mesh_state mesh_state;
+/* Read on every call that could make a connection, without a lock, while a reload may end MESH_BROKEN. */
+extern _Atomic enum mesh_state mesh_state;
 
 /* When the configuration was first read, a little early: by CLOCK_REALTIME_COARSE, as files are stamped. */
 extern struct timespec mesh_loaded;

@@ -52,9 +52,9 @@ struct pending {
     const struct inbound_policy *inbound; /* NULL: outbound */
     struct dial dial;
     _Atomic bool wants_write;
-    bool held;   /* the program is not shown the kernel's readiness */
-    bool graced; /* connect has succeeded in the program's eyes; the proof comes before the first byte */
-    bool full;   /* a send was told EAGAIN: it is not writable again before the proof */
+    _Atomic bool held;   /* the program is not shown the kernel's readiness */
+    _Atomic bool graced; /* connect has succeeded for the program; the proof comes before the first byte */
+    _Atomic bool full;   /* a send was told EAGAIN: it is not writable again before the proof */
     _Atomic bool
         inherited; /* by fork: the parent has it in hand, until this process does something with it itself */
     /* To be brought to an end by this process, whatever the program does: early bytes, or it was sent to another process. */
