@@ -25,31 +25,33 @@ pids=()
 # What LD_PRELOAD must hold: a sanitizer's run-time library comes before everything else.
 mesh_preload=$B/libmeshshim.so
 slow=${TEST_SLOW:-1} # how much longer than a plain build on this machine it may take
+reports=$work/sanitizer # what the thread sanitizer says, whatever becomes of a program's own output: it fails the test at its end
+cannot=
 case $(basename "$B") in
 asan)
     mesh_preload="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $mesh_preload"
     export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:handle_segv=0:allocator_may_return_null=1:exitcode=99}
     export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
     slow=4
-    ;;
-tsan)
-    mesh_preload="$(gcc -print-file-name=libtsan.so) $mesh_preload"
-    export TSAN_OPTIONS=${TSAN_OPTIONS:-report_thread_leaks=0:ignore_noninstrumented_modules=1:exitcode=99:die_after_fork=0}
-    slow=8
-    ;;
-esac
-
-# curl hangs in main() under gcc 12's preloaded address sanitizer, with or without this library, and programs with an allocator
-# of their own do not start: whole programs are run by the plain build.
-case $(basename "$B") in
-asan | tsan)
+    # curl hangs in main() without demangle.so, and programs with an allocator of their own do not start.
     if [[ $0 == */apps/* ]] || grep -qw curl "$0"; then
-        echo "skipped: whole programs are run by the plain build"
-        rm -rf "$work"
-        exit 77
+        cannot="whole programs are run by the plain build"
     fi
     ;;
+tsan)
+    mesh_preload="$(gcc -print-file-name=libtsan.so) $B/tests/demangle.so $mesh_preload"
+    tsan_options=report_thread_leaks=0:ignore_noninstrumented_modules=1:exitcode=99:die_after_fork=0
+    export TSAN_OPTIONS=${TSAN_OPTIONS:-$tsan_options:suppressions=$top/tests/tsan.supp:log_path=$reports}
+    slow=8
+    # Whole programs are run, too, for their threads, but where the sanitizer does not bear them: then the file says why.
+    cannot=$(sed -n 's/^# tsan: //p' "$0")
+    ;;
 esac
+if [ -n "$cannot" ]; then
+    echo "skipped: $cannot"
+    rm -rf "$work"
+    exit 77
+fi
 
 # stop PID…: asked to end, and made to.
 stop() {
@@ -67,12 +69,21 @@ left() {
     grep -lsF "$work" /proc/[0-9]*/environ /proc/[0-9]*/cmdline | cut -d/ -f3 | sort -u
 }
 
+# Fails where a sanitizer said something.
+reported() {
+    compgen -G "$reports.*" >/dev/null || return 0
+    cat "$reports".* | sed 's/^/# /'
+    echo "FAILED: a sanitizer has something to say"
+    return 1
+} >&"$said"
+
 clean_up() {
     local status=$?
     trap - EXIT
     stop "${pids[@]}"
     # shellcheck disable=SC2046 # numbers
     stop $(left)
+    reported || status=1
     rm -rf "$work"
     exit "$status"
 }

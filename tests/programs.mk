@@ -6,7 +6,7 @@ PEERS_BIN := $(B)/tests/peers/badpeer $(B)/tests/peers/victim
 SMALL_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/apps/programs/*.c) tests/escape/escape.c tests/bench/echo.c)
 FAULTS_BIN := $(patsubst %,$(B)/tests/faults/%,subject drive transfer inject.so clock.so)
 CROWD     := $(B)/tests/bench/scale/crowd
-TEST_PROGRAMS := $(B)/tests/trace/trace $(PEERS_BIN) $(SMALL_BIN) $(FAULTS_BIN) $(CROWD)
+TEST_PROGRAMS := $(B)/tests/demangle.so $(B)/tests/trace/trace $(PEERS_BIN) $(SMALL_BIN) $(FAULTS_BIN) $(CROWD)
 # They pass bad pointers and counts on purpose.
 MISUSE := -Wno-nonnull -Wno-stringop-overflow -Wno-stringop-overread -Wno-write-strings -Wno-discarded-qualifiers
 
@@ -23,6 +23,11 @@ $(B)/tests/trace/trace: $(TRACE_OBJ) | $(B)/tests/trace/plugin.so
 $(B)/tests/trace/plugin.so: tests/integration/plugin.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -shared -fPIC -o $@ $<
+
+# Preloaded with the run-time libraries of the sanitizers.
+$(B)/tests/demangle.so: tests/demangle.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(WARN) -shared -fPIC -o $@ $<
 
 $(B)/tests/peers/badpeer: $(patsubst tests/%.c,$(B)/tests/%.o,$(wildcard tests/peers/bad*.c))
 	$(CC) -o $@ $^ -lssl -lcrypto -lpthread

@@ -3,6 +3,7 @@
 # program: apache2
 # packages: apache2
 # timeout: 90
+# tsan: a graceful restart under a large download does not come about in its time
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash

@@ -3,6 +3,7 @@
 # packages: bash coreutils socat
 # program: bash
 # timeout: 90
+# tsan: dd does not start: the thread sanitizer refuses an aligned_alloc of less than its alignment
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash

@@ -4,6 +4,7 @@
 # timeout: 120
 # program: Dovecot
 # packages: dovecot-imapd
+# tsan: Dovecot limits its processes' memory, of which the thread sanitizer needs more
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash

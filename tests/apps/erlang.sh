@@ -3,6 +3,7 @@
 # timeout: 120
 # program: Erlang
 # packages: erlang-base erlang-crypto
+# tsan: Erlang holds more locks at once than the thread sanitizer counts
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash

@@ -4,6 +4,7 @@
 # timeout: 120
 # program: MariaDB
 # packages: mariadb-server mariadb-client
+# tsan: MariaDB's InnoDB does not start with the thread sanitizer's allocator
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash

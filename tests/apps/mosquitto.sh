@@ -4,6 +4,7 @@
 # timeout: 120
 # program: Mosquitto
 # packages: mosquitto mosquitto-clients python3-paho-mqtt
+# tsan: a bridge of Mosquitto's looks its name up by a thread that libc starts by itself
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash

@@ -4,6 +4,7 @@
 # packages: apache2-utils curl nginx-light php-cli php-curl php-fpm
 # program: PHP
 # timeout: 90
+# tsan: PHP loads its modules with RTLD_DEEPBIND, which a sanitizer refuses
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash

@@ -3,6 +3,7 @@
 # timeout: 180
 # program: RabbitMQ
 # packages: rabbitmq-server amqp-tools python3-pika
+# tsan: Erlang holds more locks at once than the thread sanitizer counts
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash

@@ -7,6 +7,7 @@
 # program: qemu-nbd
 # program: Subversion
 # timeout: 90
+# tsan: gdb would stop within the thread sanitizer, and qemu changes stacks
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash

@@ -7,6 +7,7 @@
 # program: nc.openbsd
 # program: nc.traditional
 # timeout: 60
+# tsan: zsh leaves its signal handlers by longjmp, where the thread sanitizer does not follow
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash

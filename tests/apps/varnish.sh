@@ -3,6 +3,7 @@
 # packages: apache2-utils curl gcc libc6-dev nginx-light varnish wrk
 # program: Varnish
 # timeout: 90
+# tsan: its child does not always answer its manager in time
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash

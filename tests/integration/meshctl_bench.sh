@@ -111,6 +111,10 @@ service_refused() {
 
 command() {
     local page="http://127.0.0.1:$permissive/page"
+    if [ "$slow" -ne 1 ]; then
+        echo "skip meshctl_bench/command meshctl cannot preload a sanitizer's library"
+        return
+    fi
     bench command 0 '^Meshed, curl .*interleaved rounds' --config client.ini -- curl -sSf "$page"
     bench command-json 0 verdict --config client.ini -o json -- curl -sSf "$page"
     holds command-is-whole 'all(a[s]["wall_us"] > 0 and a[s]["processor_us"] > 0 and a[s]["resident_kib"] > 500 for s in ("plain", "meshed"))'

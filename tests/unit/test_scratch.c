@@ -22,8 +22,8 @@ static void take_in_handler(int number)
     interrupted++;
 }
 
-/* In front of libc's: a signal comes while the first scratch buffer is made. */
-int pthread_key_create(pthread_key_t *key, void (*at_end)(void *))
+/* In front of libc's: a signal comes while the first scratch buffer is made. (The thread sanitizer calls it before it can observe.) */
+__attribute__((no_sanitize("thread"))) int pthread_key_create(pthread_key_t *key, void (*at_end)(void *))
 {
     int (*real)(pthread_key_t *, void (*)(void *)) =
         (int (*)(pthread_key_t *, void (*)(void *)))dlsym(RTLD_NEXT, "pthread_key_create");
