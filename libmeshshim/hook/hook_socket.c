@@ -227,7 +227,7 @@ static int shut_pending(struct conn *conn, int fd, int how)
     if (how < SHUT_RD || how > SHUT_RDWR || !conn->pending)
         return libc.shutdown(fd, how);
     if (entry_establish(conn, fd, MSG_DONTWAIT, how != SHUT_RD, &ended) == -EAGAIN &&
-        conn_state(conn) != CONN_CONNECTING && pending_shut(conn, how))
+        (conn_state(conn) == CONN_CONNECTING ? pending_try_no_more(conn) : pending_shut(conn, how)))
         return 0;
     return conn_state(conn) == CONN_OPEN ? hook_shutdown(fd, how) : libc.shutdown(fd, how);
 }

@@ -130,3 +130,31 @@ void script_connect_errors(struct side *s)
     close(fd);
     said("connect(closed)", connect(fd, (struct sockaddr *)&s->address, sizeof address));
 }
+
+/* A program that thinks better of it: what TCP has not made is over, and nobody tries again. */
+static void shut_connecting(struct side *s, int how)
+{
+    int filler = crowd(s), fd;
+    if (s->client) {
+        fd = tcp_socket(SOCK_NONBLOCK);
+        say_connect(fd, &s->address);
+        said("shutdown", shutdown(fd, how));
+        say_poll(fd, 0, 0);
+        say_so_error(fd);
+        say_poll(fd, POLLIN | POLLOUT, 0);
+        close(fd);
+        close(filler);
+    }
+    meet(s);
+    disperse(s);
+}
+
+void script_connect_shut_down(struct side *s)
+{
+    shut_connecting(s, SHUT_RDWR);
+}
+
+void script_connect_shut_writing(struct side *s)
+{
+    shut_connecting(s, SHUT_WR);
+}

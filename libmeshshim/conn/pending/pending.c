@@ -409,6 +409,24 @@ bool pending_shut(struct conn *conn, int how)
     return p != NULL;
 }
 
+bool pending_try_no_more(struct conn *conn)
+{
+    struct quiet quiet;
+    struct pending *p;
+    bool between = false;
+    if (!steps_enter(conn, &quiet))
+        return false;
+    p = conn->pending;
+    if (p && conn_state(conn) == CONN_CONNECTING) {
+        p->dial.attempts = p->dial.attempt;
+        between = p->dial.retry_ms != 0;
+        if (between)
+            pending_fail(conn, FAILURE_CONNECT, ECONNRESET, "the program shut it down");
+    }
+    steps_leave(conn, &quiet);
+    return between;
+}
+
 bool pending_dialled(struct conn *conn, struct dialled *dialled)
 {
     struct quiet quiet;

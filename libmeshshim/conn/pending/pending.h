@@ -115,6 +115,8 @@ void pending_leave(struct conn *conn, int fd);
 void pending_send(struct conn *conn);
 /* The program shuts down a direction (SHUT_RD, …), or both, once the handshake is done. False: it is by now. */
 bool pending_shut(struct conn *conn, int how);
+/* The program shuts down what TCP has not made yet: no endpoint is tried any more. True: it was between two tries, and has failed by this. */
+bool pending_try_no_more(struct conn *conn);
 /* The program gives it up. */
 void pending_abandon(struct conn *conn);
 /* Ends what is overdue; the next deadline in milliseconds of the monotonic clock, 0: none. */
