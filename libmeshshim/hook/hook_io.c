@@ -230,8 +230,8 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
         return libc.recvmsg(fd, msg, flags);
     if (result >= 0) {
         msg->msg_namelen = 0;
-        msg->msg_controllen = 0;
         msg->msg_flags = 0;
+        message_tell_queued(conn, fd, msg);
     }
     return as_result(result);
 }

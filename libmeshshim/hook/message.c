@@ -1,12 +1,14 @@
 /* See message.h. */
 #include "hook/message.h"
 
+#include <netinet/tcp.h>
 #include <string.h>
 
 #include "base/banned.h"
 #include "conn/handover/adopt.h"
 #include "conn/handover/handover.h"
 #include "conn/mesh.h"
+#include "conn/stream/stream.h"
 #include "hook/entry.h"
 #include "hook/start.h"
 #include "hook/stdio.h"
@@ -85,4 +87,32 @@ bool message_carries(const struct mmsghdr *vec, unsigned n)
         if (vec[i].msg_hdr.msg_controllen)
             return true;
     return false;
+}
+
+static bool wants_queued(int fd)
+{
+    int on = 0;
+    socklen_t length = sizeof on;
+    return libc.getsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, &length) == 0 && on;
+}
+
+void message_tell_queued(struct conn *conn, int fd, struct msghdr *msg)
+{
+    struct cmsghdr *c = msg->msg_control;
+    size_t room = msg->msg_controllen;
+    ssize_t queued;
+    int bytes, saved = errno;
+    msg->msg_controllen = 0;
+    if (room && wants_queued(fd) && conn_state(conn) == CONN_OPEN) {
+        queued = stream_available(conn, fd);
+        bytes = queued > 0 ? (int)queued : conn->shared->rx.ended; /* the end counts as one */
+        if (room < CMSG_LEN(sizeof bytes) || is_nowhere(c)) {
+            msg->msg_flags |= MSG_CTRUNC;
+        } else {
+            *c = (struct cmsghdr){ CMSG_LEN(sizeof bytes), IPPROTO_TCP, TCP_CM_INQ };
+            memcpy(CMSG_DATA(c), &bytes, sizeof bytes);
+            msg->msg_controllen = room < CMSG_SPACE(sizeof bytes) ? room : CMSG_SPACE(sizeof bytes);
+        }
+    }
+    errno = saved;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,11 +151,58 @@ void script_trunc(struct side *s)
     if (s->client) {
         delivered(s, fd);
         say_recv(fd, 4, MSG_TRUNC);
+        char kept[] = "kept";
+        said("recv(4, PEEK | TRUNC)", recv(fd, kept, 4, MSG_PEEK | MSG_TRUNC));
+        say("%s", kept);
         said("recv(NULL, 3, TRUNC)", recv(fd, NULL, 3, MSG_TRUNC));
         say_recv(fd, 100, 0);
         say_recv(fd, 100, MSG_TRUNC);
     } else {
         deliver(s, fd, "drop this keep that");
+    }
+    meet(s);
+}
+
+/* TCP_INQ: each message tells how much is behind it. */
+static void say_inq(int fd, size_t n, size_t room)
+{
+    char data[100];
+    _Alignas(struct cmsghdr) char control[64];
+    struct iovec part = { data, n };
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = room
+    };
+    const struct cmsghdr *c;
+    int queued;
+    said("recvmsg", recvmsg(fd, &message, 0));
+    say("control %zu flags 0x%x", message.msg_controllen, (unsigned)message.msg_flags);
+    c = CMSG_FIRSTHDR(&message);
+    if (!c)
+        return;
+    memcpy(&queued, CMSG_DATA(c), sizeof queued);
+    say("level %d type %d queued %d", c->cmsg_level, c->cmsg_type, queued);
+}
+
+void script_inq(struct side *s)
+{
+    int fd = connected_nonblocking(s), on = 1;
+    if (s->client) {
+        delivered(s, fd);
+        say_inq(fd, 1, 64);
+        said("TCP_INQ", setsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, sizeof on));
+        say_inq(fd, 4, 64);
+        say_inq(fd, 2, 4);
+        say_inq(fd, 1, CMSG_LEN(sizeof(int)));
+        say_inq(fd, 100, 64);
+        say_inq(fd, 100, 64);
+        delivered(s, fd);
+        say_inq(fd, 100, 64);
+    } else {
+        deliver(s, fd, "some bytes of one message");
+        meet(s);
+        shutdown(fd, SHUT_WR);
+        settle(fd);
+        meet(s);
     }
     meet(s);
 }

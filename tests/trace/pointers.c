@@ -35,7 +35,9 @@ static void say_with(int fd, void *pointer)
 {
     char byte = 'x';
     struct iovec part = { &byte, 1 };
-    struct msghdr control = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = pointer, .msg_controllen = 64 };
+    struct msghdr control = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = pointer, .msg_controllen = 64
+    };
     int pair[2];
     pair_of(pair);
     said("connect", connect(fd, pointer, sizeof(struct sockaddr_in)));

@@ -363,13 +363,20 @@ static ssize_t read_all(struct reading *r, struct iov *out)
     return r->rx->kernel ? reading_from_kernel(r, out) : read_records(r, out);
 }
 
-/* MSG_TRUNC on TCP: takes and throws away; the program's buffer may be NULL. */
+static ssize_t read_or_peek(struct reading *r, struct iov *out)
+{
+    if (r->rx->kernel && (r->flags & MSG_PEEK || out->left == 0))
+        return reading_peek_kernel(r, out);
+    return r->flags & MSG_PEEK ? reading_peek(r, out) : read_all(r, out);
+}
+
+/* MSG_TRUNC on TCP: takes (or with MSG_PEEK only counts) and throws away; the program's buffer may be NULL, and is not touched. */
 static ssize_t discard(struct reading *r, size_t n)
 {
     size_t room = n < RECORD_PLAINTEXT ? n : RECORD_PLAINTEXT;
     struct iovec span = { r->sink = arena_alloc(RECORD_PLAINTEXT), room };
     struct iov out = iov_of(&span, 1);
-    ssize_t got = r->sink ? read_all(r, &out) : -ENOMEM;
+    ssize_t got = r->sink ? read_or_peek(r, &out) : -ENOMEM;
     if (!r->lost)
         arena_free(r->sink, RECORD_PLAINTEXT);
     r->sink = NULL;
@@ -406,12 +413,8 @@ static ssize_t read_some(struct reading *r, struct iov *out)
     if (!scratch)
         return -ENOMEM;
     r->cipher = scratch;
-    if (r->rx->kernel && (r->flags & MSG_PEEK || out->left == 0))
-        return reading_peek_kernel(r, out);
-    if (r->flags & MSG_PEEK)
-        return reading_peek(r, out);
-    got = r->flags & MSG_TRUNC ? discard(r, out->left) : read_records(r, out);
-    if (__builtin_expect(r->rx->told, 0) && !r->lost && r->rx->kept_length == 0) {
+    got = r->flags & MSG_TRUNC ? discard(r, out->left) : read_or_peek(r, out);
+    if (__builtin_expect(r->rx->told, 0) && !r->lost && !(r->flags & MSG_PEEK) && r->rx->kept_length == 0) {
         r->rx->told = false;
         reading_take_begun(r);
     }
