@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/banned.h"
+#include "base/clock.h"
 #include "conn/mesh.h"
 #include "conn/pending/pending.h"
 #include "conn/stream/stream.h"
@@ -70,6 +71,27 @@ static bool say_early(struct conn *conn, int fd, const struct iovec *v, size_t n
 }
 
 /*
+ * What was said early is a part of what a program that waits has to say, and many do not look at how much a call has taken: the rest follows
+ * where the proof comes. To its own process, which may accept later on this very thread, it does not wait for that for long.
+ */
+static ssize_t say_rest(struct conn *conn, int fd, const struct iovec *v, size_t n, int flags, ssize_t early)
+{
+    const struct pending *p = conn->pending;
+    struct iov rest = iov_of(v, n);
+    bool ended = false;
+    ssize_t put;
+    iov_advance(&rest, (size_t)early);
+    if (rest.left == 0 || !may_wait(fd, flags))
+        return early;
+    if (p && p->is_self && pending_wait_for(conn, fd, 4 * p->dial.service->handshake_grace_ms) == -EAGAIN)
+        return early;
+    if (entry_establish(conn, fd, flags | MSG_NOSIGNAL, true, &ended) != 0 || ended)
+        return early;
+    put = stream_write(conn, fd, &rest, flags | MSG_NOSIGNAL);
+    return put < 0 ? early : early + put;
+}
+
+/*
  * Before the first byte of a connection that is not open: true when bytes may flow. Else *result is the call's, or, where *plain is set, it has
  * turned out not to be protected.
  */
@@ -81,8 +103,10 @@ static __attribute__((noinline)) bool open_first(struct conn *conn, int fd, cons
         *result = broken_pipe(flags);
         return false;
     }
-    if (send && say_early(conn, fd, v, n, flags, result))
+    if (send && say_early(conn, fd, v, n, flags, result)) {
+        *result = say_rest(conn, fd, v, n, flags, *result);
         return false;
+    }
     *result = entry_establish(conn, fd, flags, send, &ended);
     *plain = *result == 1;
     if (ended && send)
@@ -236,9 +260,35 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
     return as_result(result);
 }
 
+enum { MESSAGES_MOST = 1024 }; /* the kernel looks at no more at once */
+
+/* The kernel looks at the time after each message, and tells what is left. */
+static bool time_is_over(struct timespec *limit, int64_t deadline)
+{
+    int64_t left = limit ? deadline - clock_ns() : 1;
+    if (limit)
+        *limit =
+            left > 0 ? (struct timespec){ left / 1000000000, left % 1000000000 } : (struct timespec){ 0 };
+    return left <= 0;
+}
+
+static bool is_odd_time(const struct timespec *limit)
+{
+    return limit->tv_sec < 0 || limit->tv_nsec < 0 || limit->tv_nsec >= 1000000000;
+}
+
 int hook_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags, struct timespec *timeout)
 {
     unsigned done = 0;
+    int64_t deadline = 0;
+    if (protected_conn(fd) && timeout) {
+        if (is_nowhere(timeout) || is_odd_time(timeout))
+            return (int)as_result(is_nowhere(timeout) ? -EFAULT : -EINVAL);
+        deadline = timeout->tv_sec > INT32_MAX
+                       ? INT64_MAX
+                       : clock_ns() + (int64_t)timeout->tv_sec * 1000000000 + timeout->tv_nsec;
+    }
+    n = n < MESSAGES_MOST ? n : MESSAGES_MOST;
     if (!protected_conn(fd)) {
         int got = libc.recvmmsg(fd, vec, n, flags, timeout);
         for (int i = 0; i < got; i++)
@@ -251,7 +301,7 @@ int hook_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags, struct tim
         if (got < 0)
             return done ? (int)done : -1;
         vec[done++].msg_len = (unsigned)got;
-        if (got == 0)
+        if (got == 0 || time_is_over(timeout, deadline))
             break;
     }
     return (int)done;
@@ -327,6 +377,7 @@ int hook_sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
     unsigned done = 0;
     if (!protected_conn(fd) && !(flags & MSG_FASTOPEN) && !message_carries(vec, n))
         return libc.sendmmsg(fd, vec, n, flags);
+    n = n < MESSAGES_MOST ? n : MESSAGES_MOST;
     while (done < n) {
         ssize_t put = hook_sendmsg(fd, &vec[done].msg_hdr, flags);
         if (put < 0)

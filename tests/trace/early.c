@@ -77,6 +77,48 @@ void script_speak_much_and_leave(struct side *s)
     meet(s);
 }
 
+/* A program that waits is told of a part only where something is wrong, however late the listener accepts. */
+void script_speak_very_much(struct side *s)
+{
+    enum { MUCH = 512 * 1024, LATE = 400 };
+    if (s->client) {
+        int fd = tcp_socket(0);
+        char *data = malloc(MUCH);
+        struct stream stream = stream_of(17);
+        stream_make(&stream, data, MUCH);
+        say_connect(fd, &s->address);
+        said("send", send(fd, data, MUCH, 0));
+        tell(s, "", 1);
+        say_close(fd);
+        free(data);
+    } else {
+        struct pollfd said_all = { s->control, POLLIN, 0 };
+        char byte;
+        poll(&said_all, 1, LATE);
+        recv_stream(accepted(s), 17, MUCH, 8192);
+        hear(s, &byte, 1);
+    }
+    meet(s);
+}
+
+void script_speak_very_much_to_self(struct side *s)
+{
+    enum { MUCH = 512 * 1024 };
+    struct sockaddr_in address;
+    int listener, fd, other;
+    char *data;
+    if (!s->client)
+        return;
+    listener = listen_on(&address, 1);
+    fd = tcp_socket(0);
+    data = calloc(1, MUCH);
+    said("connect", connect(fd, (struct sockaddr *)&address, sizeof address));
+    other = accept(listener, NULL, NULL);
+    said("send", send(fd, data, MUCH, 0));
+    said("recv", recv(other, data, MUCH, MSG_WAITALL));
+    free(data);
+}
+
 void script_speak_and_exit(struct side *s)
 {
     if (s->client) {

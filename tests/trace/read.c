@@ -215,6 +215,35 @@ void script_recvmmsg(struct side *s)
     meet(s);
 }
 
+/* The limit is looked at after each message; and no more than 1024 of them go at once. */
+void script_recvmmsg_limits(struct side *s)
+{
+    enum { MANY = 1030 };
+    static char text[MANY];
+    static struct iovec v[MANY];
+    static struct mmsghdr m[MANY];
+    int fd = connected(s);
+    struct timespec odd[] = { { -1, 0 }, { 0, -1 }, { 0, 1000000000 } }, none = { 0, 0 },
+                    long_one = { 60, 0 };
+    for (int i = 0; i < MANY; i++) {
+        v[i] = (struct iovec){ &text[i], 1 };
+        m[i] = (struct mmsghdr){ { .msg_iov = &v[i], .msg_iovlen = 1 }, 0 };
+    }
+    if (s->client) {
+        for (int i = 0; i < 3; i++)
+            said("recvmmsg(odd limit)", recvmmsg(fd, m, 2, 0, &odd[i]));
+        delivered(s, fd);
+        said("recvmmsg(no time)", recvmmsg(fd, m, 2, 0, &none));
+        said("recvmmsg(a minute)", recvmmsg(fd, m, 2, 0, &long_one));
+        say("some of it is left %d", long_one.tv_sec > 30 && long_one.tv_sec < 60);
+        said("sendmmsg(1030)", sendmmsg(fd, m, MANY, 0));
+    } else {
+        deliver(s, fd, "abcdefgh");
+        said("recv", recv(fd, text, 1024, MSG_WAITALL));
+    }
+    meet(s);
+}
+
 void script_preadv2(struct side *s)
 {
     int fd = connected_nonblocking(s);
