@@ -372,17 +372,21 @@ ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
     OPERATE(fd, msg->msg_iov, msg->msg_iovlen, flags, true, libc.sendmsg(fd, msg, flags));
 }
 
+/* A message of which a part went is the last one, as it is the kernel's: what follows belongs behind its rest. */
 int hook_sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
 {
     unsigned done = 0;
+    bool whole = true;
     if (!protected_conn(fd) && !(flags & MSG_FASTOPEN) && !message_carries(vec, n))
         return libc.sendmmsg(fd, vec, n, flags);
     n = n < MESSAGES_MOST ? n : MESSAGES_MOST;
-    while (done < n) {
-        ssize_t put = hook_sendmsg(fd, &vec[done].msg_hdr, flags);
+    while (done < n && whole) {
+        const struct msghdr *message = &vec[done].msg_hdr;
+        ssize_t put = hook_sendmsg(fd, message, flags);
         if (put < 0)
             return done ? (int)done : -1;
         vec[done++].msg_len = (unsigned)put;
+        whole = (size_t)put >= iov_of(message->msg_iov, message->msg_iovlen).left;
     }
     return (int)done;
 }
