@@ -172,28 +172,31 @@ void openssl_need_words(void)
 
 /*
  * By name are wanted the digests of signatures, and the ciphers that a PEM file may say its key is encrypted with (which is then complained
- * of). All of OpenSSL's, with their other names, are half a millisecond.
+ * of). All of OpenSSL's, with their other names, are half a millisecond. A name that found no memory would be unknown for good: false.
  */
-static void name_few(void)
+static bool name_few(void)
 {
     const EVP_MD *const digests[] = { EVP_sha1(),   EVP_sha224(),   EVP_sha256(),   EVP_sha384(),
                                       EVP_sha512(), EVP_sha3_256(), EVP_sha3_384(), EVP_sha3_512() };
     const EVP_CIPHER *const ciphers[] = { EVP_aes_128_cbc(), EVP_aes_192_cbc(), EVP_aes_256_cbc(),
                                           EVP_des_ede3_cbc() };
-    OPENSSL_init_crypto(
-        OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS, NULL);
+    bool named = OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
+                                         OPENSSL_INIT_NO_ADD_ALL_DIGESTS,
+                                     NULL) == 1;
     for (size_t i = 0; i < sizeof digests / sizeof digests[0]; i++)
-        EVP_add_digest(digests[i]);
+        named = EVP_add_digest(digests[i]) && named;
     for (size_t i = 0; i < sizeof ciphers / sizeof ciphers[0]; i++)
-        EVP_add_cipher(ciphers[i]);
+        named = EVP_add_cipher(ciphers[i]) && named;
+    return named;
 }
 #else
 void openssl_need_words(void)
 {
 }
 
-static void name_few(void)
+static bool name_few(void)
 {
+    return true;
 }
 #endif
 
@@ -209,8 +212,7 @@ static bool start(void)
     open_reserve(true);
     CRYPTO_secure_malloc_init(PRIVATE_ROOM, PRIVATE_LEAST);
     open_reserve(false);
-    name_few();
-    return OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1;
+    return name_few() && OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1;
 }
 
 bool openssl_start(void)
