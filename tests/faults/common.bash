@@ -3,9 +3,10 @@
 #
 #   make_faulty_mesh 2s          # make_mesh, where nobody is waited for longer; the configurations are in $work/ini
 #   drive --side client          # the driver, see tests/faults/drive_main.c
+#   named <lines                 # what the driver has said, for people
 #   serve && … && quiet          # the subject as a server
 #   says_none_active faults
-# shellcheck disable=SC2154 # lib.sh assigns work, B, meshctl, mesh_preload and said
+# shellcheck disable=SC2154 # lib.sh assigns work, top, B, meshctl, mesh_preload and said
 
 subject=$B/tests/faults/subject
 # make_impatient_mesh TIME: nobody waits longer for a handshake.
@@ -19,11 +20,20 @@ connect_timeout = $1"
 
 make_faulty_mesh() {
     make_impatient_mesh "$1"
+    memory=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo "$work")/meshshim-faults.XXXXXX") || fail "no directory in memory"
+    trap 'rm -rf "$memory"; clean_up' EXIT
     mkdir "$work/ini" && mv "$work/client.ini" "$work/server.ini" "$work/ini/"
 }
 
 drive() {
-    "$B/tests/faults/drive" "$work" "$subject" "$mesh_preload" "$B/tests/faults/inject.so" "$@"
+    "$B/tests/faults/drive" "$work" "$memory" "$subject" "$mesh_preload" "$B/tests/faults/inject.so" "$@"
+}
+
+# named: the driver's lines, with names in the place of addresses.
+named() {
+    local library=$B/libmeshshim.so.unstripped
+    [ -e "$library" ] || library=$B/libmeshshim.so
+    /usr/bin/python3 "$top/tests/faults/places.py" "$library"
 }
 
 # serve [PREFIX…]: the subject as a server, with the library; it ends with its input, which is closed by quiet. Its port is in $port.

@@ -51,9 +51,9 @@ static bool is_within(const char *what, const char *of)
     return true;
 }
 
-struct outcome reference;
+struct outcome reference[SCENES];
 
-static const char *judge_side(const struct outcome *outcome, int side)
+static const char *judge_side(int scene, const struct outcome *outcome, int side)
 {
     static char text[700];
     int status = outcome->status[side];
@@ -71,20 +71,20 @@ static const char *judge_side(const struct outcome *outcome, int side)
         return "has lost something";
     if (WEXITSTATUS(status) != 0)
         return "ended badly";
-    if (!is_within(outcome->descriptors[side], reference.descriptors[side])) {
+    if (!is_within(outcome->descriptors[side], reference[scene].descriptors[side])) {
         snprintf(text, sizeof text, "has left open: %s", outcome->descriptors[side]);
         return text;
     }
     return NULL;
 }
 
-const char *judge(const struct outcome *outcome)
+const char *judge(int scene, const struct outcome *outcome)
 {
     static char text[800];
     if (outcome->seen)
         return "plain text on the wire";
     for (int i = 0; i < 2; i++) {
-        const char *found = judge_side(outcome, i);
+        const char *found = judge_side(scene, outcome, i);
         if (found) {
             snprintf(text, sizeof text, "the %s %s", side_names[i], found);
             return text;

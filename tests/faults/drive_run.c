@@ -14,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LIMIT_MS = 30000 };
+enum { LIMIT_MS = 30000, LONG = 60 };
+
+static bool is_long; /* this run: a storm, or many trials */
 
 const char *const side_names[2] = { "client", "server" };
 
@@ -40,13 +42,13 @@ struct process {
 static struct process start(int side, const char *argument, const struct fault *fault, const char *slot,
                             int input)
 {
-    char log[300], config[300], control[300], both[1024];
+    char log[300], control[300], both[1024];
     struct process process = { 0 };
+    const char *there = fault->side == SERVER ? "server" : NULL;
     int out[2];
     if (pipe2(out, O_CLOEXEC) != 0)
         die("pipe");
     snprintf(log, sizeof log, "%s/%s.%s.err", directory, slot, side_names[side]);
-    snprintf(config, sizeof config, "%s/ini/%s.ini", directory, side_names[side]);
     snprintf(control, sizeof control, "%s/%s.control", directory, slot);
     snprintf(both, sizeof both, "%s:%s", preloads, injector);
     process.pid = fork();
@@ -56,17 +58,16 @@ static struct process start(int side, const char *argument, const struct fault *
         dup2(open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
         closefrom(3);
         setenv("LD_PRELOAD", both, 1);
-        setenv("MESHSHIM_CONFIG", config, 1);
+        scene_enter(fault->scene, side, slot);
         if (fault->side == side)
             setenv("FAULT_FILE", control, 1);
         else
             unsetenv("FAULT_FILE");
         if (side == CLIENT)
             setenv("FAULT_SWITCH", control, 1);
-        if (storm && side == CLIENT)
-            execl(subject, subject, "storm", argument, storm, fault->side == SERVER ? "server" : NULL,
-                  (char *)NULL);
-        execl(subject, subject, side_names[side], argument, (char *)NULL);
+        if (is_long && side == CLIENT)
+            execl(subject, subject, storm ? "storm" : "trials", argument, storm ? storm : there, there, NULL);
+        execl(subject, subject, side_names[side], argument, scenes[fault->scene].client, (char *)NULL);
         _exit(127);
     }
     close(out[1]);
@@ -105,7 +106,7 @@ static void take_report(int out, char *into, size_t room)
 /* Until both have ended, or nobody waits any longer. */
 static void attend(struct process *p, int listener, int port, int *input, struct outcome *outcome)
 {
-    int64_t end = now_ms() + (storm ? 20 : 1) * LIMIT_MS;
+    int64_t end = now_ms() + (is_long ? LONG : 1) * LIMIT_MS;
     while (!p[CLIENT].ended || !p[SERVER].ended) {
         struct pollfd all[3 + WAYS];
         if (p[CLIENT].ended && *input >= 0) {
@@ -149,20 +150,24 @@ struct fault_control *map_control(const char *slot, bool fresh)
 
 void run(const struct fault *fault, int mode, const char *slot, struct outcome *outcome)
 {
-    struct fault_control *control = map_control(slot, true);
+    struct fault_control *control = map_control(slot, !trials || mode == FAULT_COUNT);
     struct process p[2];
     int listener = loopback(0, true), input[2], port;
     char number[12];
+    is_long = mode == FAULT_NONE;
     memset(outcome, 0, sizeof *outcome);
     outcome->status[CLIENT] = outcome->status[SERVER] = -1;
     relay_forget();
+    control->owner = 0;
+    control->alone = is_long && trials;
     control->call = fault->call;
-    control->thread = fault->thread;
+    control->place = fault->place;
     control->error = fault->error;
     control->nth = fault->nth;
     atomic_store(&control->mode, mode);
     if (listener < 0 || pipe2(input, O_CLOEXEC) != 0)
         die("relay");
+    scene_begin(fault->scene, slot, port_of(listener));
     p[SERVER] = start(SERVER, NULL, fault, slot, input[0]);
     close(input[0]);
     port = read_port(p[SERVER].out);

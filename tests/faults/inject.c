@@ -21,6 +21,7 @@
 #include "base/libc.h"
 #include "base/raw.h"
 #include "control.h"
+#include "little.h"
 
 static struct fault_control *control;
 static uintptr_t library_start, library_end;
@@ -46,6 +47,7 @@ __attribute__((constructor)) static void begin(void)
 {
     const char *path = getenv("FAULT_FILE");
     long fd, at;
+    int nobody = 0;
     if (control || !path)
         return;
     inside++;
@@ -58,6 +60,9 @@ __attribute__((constructor)) static void begin(void)
     }
     if (fd >= 0)
         raw_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+    if (control)
+        atomic_compare_exchange_strong(&control->owner, &nobody,
+                                       (int)raw_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0));
     inside--;
 }
 
@@ -88,10 +93,12 @@ static void note_site(const struct fault_site *found, uint64_t hash)
         uint64_t empty = 0;
         if (atomic_compare_exchange_strong(&site->hash, &empty, hash)) {
             memcpy(&site->call, &found->call, sizeof *site - offsetof(struct fault_site, call));
+            site->count = 1;
+            site->kind = (uint8_t)control->kind;
             return;
         }
         if (empty == hash) {
-            site->last = found->first;
+            atomic_fetch_add(&site->count, 1);
             return;
         }
     }
@@ -128,6 +135,16 @@ static int usual_error(enum fault_call call)
     }
 }
 
+/* Is it the call that is to fail? Nobody looks where a call comes from once that one has come. */
+static bool is_wanted(struct fault_site *site)
+{
+    uint32_t nth = control->nth;
+    if (site->call != control->call || (nth && atomic_load(&control->reached) >= nth) ||
+        look_around(site) != control->place)
+        return false;
+    return atomic_fetch_add(&control->reached, 1) + 1 == nth || !nth;
+}
+
 static bool fails(struct fault_site *site, int *error)
 {
     bool here;
@@ -136,28 +153,28 @@ static bool fails(struct fault_site *site, int *error)
         note_site(site, look_around(site));
         return false;
     case FAULT_ONE:
-        here = site->call == control->call && site->thread == control->thread && site->first == control->nth;
+        here = is_wanted(site);
         break;
     case FAULT_RATE:
-        here = dice() % control->nth == 0;
+        if ((here = dice() % control->nth == 0))
+            look_around(site);
         break;
     default:
         here = false;
     }
     if (here) {
         *error = control->error ? control->error : usual_error(site->call);
-        look_around(site);
         control->hit = *site;
         atomic_fetch_add(&control->hits, 1);
     }
     return here;
 }
 
-/* 0, or the errno with which this call fails. */
+/* 0, the errno with which this call fails, or how little it does. */
 static int fault(enum fault_call call, const void *caller, long detail)
 {
     struct fault_site site = { .call = (uint16_t)call, .detail = (uint32_t)detail };
-    int error = 0, saved = errno;
+    int error = 0, saved = errno, process;
     if (call == CALL_epoll_ctl &&
         detail != EPOLL_CTL_ADD) /* what is there can always be changed: nothing is allocated */
         return 0;
@@ -165,9 +182,12 @@ static int fault(enum fault_call call, const void *caller, long detail)
         return 0;
     if (!control || inside || (uintptr_t)caller < library_start || (uintptr_t)caller >= library_end)
         return 0;
+    process = (int)raw_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+    if (control->alone && process != atomic_load(&control->owner))
+        return 0;
     inside++;
-    site.thread = raw_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0) != raw_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
-    site.first = atomic_fetch_add(&control->count[site.thread][call], 1) + 1;
+    site.thread = raw_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0) != process;
+    site.first = atomic_fetch_add(&control->calls[site.thread][call], 1) + 1;
     if (!fails(&site, &error))
         error = 0;
     inside--;
@@ -203,7 +223,10 @@ static void *real(const char *name)
         int why = fault(CALL_##name, HERE, DETAIL(name, ARGUMENTS args));                                    \
         if (!next && !(next = (ret(*) params)real(#name)))                                                   \
             why = errno = ENOSYS;                                                                            \
-        if (why && (void *)next && CALL_##name == CALL_close) { /* it is closed all the same */              \
+        if (why >= FAULT_SHORT)                                                                              \
+            LITTLE(name, args);                                                                              \
+        if (why && (void *)next &&                                                                           \
+            (CALL_##name == CALL_close || CALL_##name == CALL_fclose)) { /* it is closed all the same */     \
             next args;                                                                                       \
             errno = why;                                                                                     \
         }                                                                                                    \
@@ -244,6 +267,8 @@ static void *below(enum fault_call call, const char *name)
         int why = fault(CALL_##name, HERE, 0);                                                               \
         if (!next)                                                                                           \
             next = (ret(*) params)below(CALL_##name, #name);                                                 \
+        if (why >= FAULT_SHORT)                                                                              \
+            LITTLE(name, args);                                                                              \
         return why ? (ret)(failure) : next args;                                                             \
     }
 #define SAFE(name)

@@ -35,6 +35,7 @@ struct measure {
 };
 struct measure measure(void);
 void tell_descriptors(void);
+void wait_for_ends(void); /* of connections that the program has closed */
 
 /* subject_children.c: the same job in a child, or in this program started anew. */
 bool by_child(int fd, size_t n, bool (*job)(int, size_t));
@@ -48,18 +49,34 @@ struct command {
 };
 int server(void);
 
+/* subject_admin.c */
+bool admin_round(void);   /* every page, and a reload */
+bool watch_round(void);   /* a change that the library notices by itself */
+bool admin_answers(void); /* where there is a socket to ask at */
+
+/* subject_wide.c */
+enum { WIDE_JOBS = 8 };
+bool wide_job(const struct sockaddr_in *address, int job); /* one of them */
+bool wide_round(const struct sockaddr_in *address);        /* all */
+
 /* subject_client.c */
 bool command(int fd, char what, size_t n);
 bool at_end(int fd);
 bool waiting_round(const struct sockaddr_in *address); /* with calls that wait */
 bool event_round(const struct sockaddr_in *address);   /* with events */
 bool in_time(const struct sockaddr_in *address);       /* where nothing fails any longer */
-int client(const char *port);
+int client(const char *port, const char *scene);
 
 /* subject_storm.c */
 int storm(const char *port, int rounds, bool there);
+bool calm(const struct sockaddr_in *address); /* rounds without a fault */
+bool look(const struct sockaddr_in *address, bool there, struct measure *now);
+
+/* subject_trials.c */
+int trials(const char *port, bool there);
 
 /* subject_switch.c */
+struct fault_control *fault_control(void); /* NULL: nothing is to fail */
 void faults(int mode); /* from here on calls fail in the given mode, or not, nor are they counted */
 
 #endif

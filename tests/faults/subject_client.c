@@ -154,20 +154,63 @@ bool in_time(const struct sockaddr_in *address)
     return good;
 }
 
-int client(const char *port)
+static void usual(const struct sockaddr_in *address)
 {
+    waiting_round(address);
+    alarm(PATIENCE);
+    event_round(address);
+}
+
+/* On both sides, while there is a connection. */
+static void administered(const struct sockaddr_in *address, bool (*here)(void), char there)
+{
+    char answer;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool good = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 &&
+                get_canary(fd, GREETING);
+    step = "admin";
+    alarm(PATIENCE);
+    good = here() && good;
+    good = good && command(fd, there, 0) && get(fd, &answer, 1) && answer == 1;
+    if (!good)
+        fprintf(stderr, "%s: %s\n", step, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
+static void admin(const struct sockaddr_in *address)
+{
+    administered(address, admin_round, 'a');
+}
+
+static void watch(const struct sockaddr_in *address)
+{
+    administered(address, watch_round, 'w');
+}
+
+static void wide(const struct sockaddr_in *address)
+{
+    wide_round(address);
+}
+
+int client(const char *port, const char *scene)
+{
+    static const struct {
+        const char *name;
+        void (*rounds)(const struct sockaddr_in *);
+    } scenes[] = { { "usual", usual }, { "admin", admin }, { "watch", watch }, { "wide", wide } };
     struct addrinfo *found = NULL, hints = { .ai_family = AF_INET, .ai_flags = AI_NUMERICHOST };
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)) };
     bool good = false;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (getaddrinfo("127.0.0.1", port, &hints, &found) == 0)
         freeaddrinfo(found);
-    waiting_round(&address);
-    alarm(PATIENCE);
-    event_round(&address);
+    for (size_t i = 0; i < sizeof scenes / sizeof *scenes; i++)
+        if (strcmp(scene, scenes[i].name) == 0)
+            scenes[i].rounds(&address);
     alarm(PATIENCE);
     faults(FAULT_NONE);
-    good = in_time(&address);
+    good = in_time(&address) && admin_answers();
     tell_descriptors();
     return good ? 0 : 4;
 }

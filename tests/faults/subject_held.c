@@ -20,6 +20,28 @@ static int by_text(const void *a, const void *b)
     return strcmp(a, b);
 }
 
+static bool has_connection(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    bool has = false;
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        int domain = 0;
+        socklen_t length = sizeof domain;
+        has |= getsockopt(atoi(entry->d_name), SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 &&
+               domain == AF_INET;
+    }
+    if (directory)
+        closedir(directory);
+    return has;
+}
+
+/* The program has closed all of its connections; the library ends those whose handshakes were not done. */
+void wait_for_ends(void)
+{
+    for (int i = 0; i < 400 && has_connection(); i++)
+        poll(NULL, 0, 10);
+}
+
 void tell_descriptors(void)
 {
     static char kinds[256][64];
@@ -28,6 +50,7 @@ void tell_descriptors(void)
     size_t n = 0;
     if (!directory)
         wrong("no /proc");
+    wait_for_ends();
     while ((entry = readdir(directory)) && n < 256) {
         int fd = atoi(entry->d_name), domain = 0;
         socklen_t length = sizeof domain;
@@ -92,16 +115,19 @@ static uint64_t held_in_family(int fd)
 
 struct measure measure(void)
 {
-    struct measure now = { 0 };
-    for (int fd = 3; fd < 70000; fd++) {
-        char path[64], target[64] = "";
-        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-        if (readlink(path, target, sizeof target - 1) <= 0)
+    struct measure now = { .heap = mallinfo2().uordblks };
+    DIR *directory = opendir("/proc/self/fd");
+    if (!directory)
+        wrong("no /proc");
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        char target[64] = "";
+        if (readlinkat(dirfd(directory), entry->d_name, target, sizeof target - 1) <= 0)
             continue;
         now.descriptors++;
         if (strncmp(target, "/memfd:meshshim-family", 22) == 0)
-            now.arena = held_in_family(fd); /* the library's own: closing another one would end its locks */
+            now.arena = held_in_family(
+                atoi(entry->d_name)); /* the library's own: closing another one would end its locks */
     }
-    now.heap = mallinfo2().uordblks;
+    closedir(directory);
     return now;
 }

@@ -3,9 +3,10 @@
  * and looks whether what it got is what was sent.
  *
  *   subject server                 listens; its port goes to standard output; ends when standard input does
- *   subject client PORT            two rounds with faults, then one without
+ *   subject client PORT [SCENE]    rounds with faults (usual: with calls that wait, and with events; admin, watch, wide), then one without
  *   subject storm PORT ROUNDS      so many rounds with faults at random, twice; what is held after each must be the same
  *   subject storm PORT ROUNDS server  the same, where the server is the one that fails
+ *   subject trials PORT [server]   the trials of the control file, one after the other: see control.h
  *   subject answer FD N            started on a connection: sends N bytes back
  *   subject ask FD N               started on a connection: sends N bytes and wants them back
  *
@@ -44,10 +45,12 @@ int main(int argc, char **argv)
     alarm(PATIENCE);
     if (argc == 2 && strcmp(argv[1], "server") == 0)
         return server();
-    if (argc == 3 && strcmp(argv[1], "client") == 0)
-        return client(argv[2]);
+    if (argc >= 3 && strcmp(argv[1], "client") == 0)
+        return client(argv[2], argc > 3 ? argv[3] : "usual");
     if (argc >= 4 && strcmp(argv[1], "storm") == 0)
         return storm(argv[2], atoi(argv[3]), argc > 4);
+    if (argc >= 3 && strcmp(argv[1], "trials") == 0)
+        return trials(argv[2], argc > 3);
     if (argc == 4 && strcmp(argv[1], "answer") == 0)
         return echo(atoi(argv[2]), (size_t)atoi(argv[3])) ? 0 : 1;
     if (argc == 4 && strcmp(argv[1], "ask") == 0)

@@ -49,6 +49,11 @@ static bool obey(int fd)
         struct measure now = measure();
         return put(fd, (const char *)&now, sizeof now);
     }
+    case 'a':
+    case 'w':
+        return put(fd, (command.what == 'a' ? admin_round() : watch_round()) ? "\1" : "", 1);
+    case 'd':
+        return get(fd, (char[PIECE]){ 0 }, command.n < PIECE ? command.n : PIECE);
     case 'q':
         return false;
     default:

@@ -21,7 +21,7 @@ static bool told(const struct sockaddr_in *address, struct measure *answer)
     return good;
 }
 
-static bool calm(const struct sockaddr_in *address)
+bool calm(const struct sockaddr_in *address)
 {
     bool good;
     faults(FAULT_NONE);
@@ -31,7 +31,7 @@ static bool calm(const struct sockaddr_in *address)
     return good;
 }
 
-static bool look(const struct sockaddr_in *address, bool there, struct measure *now)
+bool look(const struct sockaddr_in *address, bool there, struct measure *now)
 {
     if (there)
         return told(address, now);

@@ -9,7 +9,7 @@
 #include "base/libc.h"
 #include "control.h"
 
-void faults(int mode)
+struct fault_control *fault_control(void)
 {
     static struct fault_control *control;
     const char *path = getenv("FAULT_SWITCH");
@@ -17,7 +17,15 @@ void faults(int mode)
     if (fd >= 0) {
         control = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         close(fd);
+        if (control == MAP_FAILED)
+            control = NULL;
     }
+    return control;
+}
+
+void faults(int mode)
+{
+    struct fault_control *control = fault_control();
     if (control)
         atomic_store(&control->mode, mode);
 }
