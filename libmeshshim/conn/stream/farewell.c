@@ -62,7 +62,17 @@ static bool send_message(struct writing *w, uint8_t type, const uint8_t *body, s
     return (size_t)put == total || writing_keep_residue(w->tx, record + put, total - (size_t)put);
 }
 
-/* The next record of `in`; what the kernel does not take is kept, and nothing can follow that. */
+/* Whoever has sent early may do nothing but wait for the answer from now on: what the kernel did not take goes now, and the buffer grows for it. */
+static void push_rest(struct writing *w)
+{
+    for (int i = 0; i < 2 && w->tx->residue_length && !w->lost; i++) {
+        if (i > 0)
+            writing_widen_buffer(w->fd);
+        (void)writing_push_residue(w, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+}
+
+/* The next record of `in`; what the kernel has no room for even then is kept, and nothing can follow that. */
 static bool send_early_record(struct writing *w, uint8_t *record, struct iov *in)
 {
     size_t n = in->left < RECORD_PLAINTEXT ? in->left : RECORD_PLAINTEXT, total;
@@ -71,9 +81,16 @@ static bool send_early_record(struct writing *w, uint8_t *record, struct iov *in
         return false;
     total = record_seal(w->conn->tx_aead, &w->tx->keys, RECORD_DATA, in, n, record);
     put = total ? writing_send(w, record, total, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+    if (total == 0 || (put < 0 && put != -EAGAIN && put != -EINTR && !w->lost))
+        return false;
     if (put < 0)
         put = 0;
-    return total && ((size_t)put == total || writing_keep_residue(w->tx, record + put, total - (size_t)put));
+    if ((size_t)put == total)
+        return true;
+    if (!writing_keep_residue(w->tx, record + put, total - (size_t)put))
+        return false;
+    push_rest(w);
+    return true;
 }
 
 void stream_send_early(struct conn *conn, int fd, const uint8_t *data, size_t n)
@@ -91,11 +108,12 @@ void stream_send_early(struct conn *conn, int fd, const uint8_t *data, size_t n)
         sent = send_early_record(&w, scratch, &in);
     if (sent && w.tx->nagle)
         writing_push_first(conn, fd);
-    if (sent)
+    if (sent) {
         writing_count(conn, (ssize_t)n);
-    else
-        w.tx->error =
-            ECONNRESET; /* the program was told that they are sent: it must not go on without them */
+    } else { /* the program was told that they are sent: neither it nor the peer may go on without them */
+        w.tx->error = ECONNRESET;
+        libc.shutdown(fd, SHUT_RDWR);
+    }
     end(&w, &quiet);
 }
 
