@@ -239,8 +239,11 @@ static bool passed(void)
         return done(fd, false);
     child = fork();
     if (child == 0) {
-        int got = (close(fd), taken(pair[1]));
+        int got;
         alarm(PATIENCE);
+        close(fd);
+        close(pair[0]);
+        got = taken(pair[1]);
         _exit(got >= 0 && ask(got, PIECE) ? 0 : 1);
     }
     pass(pair[0], fd);
