@@ -18,10 +18,17 @@ connect_timeout = $1"
     sed -i "s/^\[inbound\]\$/&\nhandshake_timeout = $1/" "$work/client.ini" "$work/server.ini"
 }
 
+# At the end, before clean_up, which wants to know the status.
+forget_memory() {
+    rm -rf "$memory"
+    (exit "$1")
+    clean_up
+}
+
 make_faulty_mesh() {
     make_impatient_mesh "$1"
     memory=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo "$work")/meshshim-faults.XXXXXX") || fail "no directory in memory"
-    trap 'rm -rf "$memory"; clean_up' EXIT
+    trap 'forget_memory $?' EXIT
     mkdir "$work/ini" && mv "$work/client.ini" "$work/server.ini" "$work/ini/"
 }
 
