@@ -4,6 +4,7 @@
 # timeout: 120
 # program: OpenSSH
 # packages: openssh-server openssh-client
+# tsan: scp's old protocol, sftp and a terminal do not come about under the thread sanitizer
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash

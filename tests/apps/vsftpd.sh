@@ -4,6 +4,7 @@
 # timeout: 120
 # program: vsftpd
 # packages: vsftpd lftp
+# tsan: vsftpd limits its memory, of which the thread sanitizer needs more
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/apps/common.bash
