@@ -206,12 +206,14 @@ static void say_lost(const struct pending *p)
 }
 
 /*
- * A process that has no descriptor left (a server that accepts and closes whom it cannot serve): there is none to keep it open by, and a close
- * does not wait. A client that is this very process has its part done here.
+ * A client that is this very process has its part done here: the thread would let it wait for its patience first, and where the process has no
+ * descriptor left (a server that accepts and closes whom it cannot serve) there is none to keep it open by.
  */
 static bool finish_at_once(struct conn *conn)
 {
     for (int flight = 0; flight < FLIGHTS && conn_is_pending(conn); flight++) {
+        if (!pending_drive_selves() && flight == 0)
+            break;
         pending_drive_others(conn);
         steps_take(conn);
     }
@@ -226,12 +228,13 @@ static bool keep(struct conn *conn, int fd)
         return false;
     if (conn_state(conn) == CONN_CONNECTING && conn->pending && !conn->pending->inherited)
         steps_take(conn); /* TCP may be up by now */
-    if (!is_ours(conn) || !pending_owe(conn->pending) || lock_take(&orphans_lock) == LOCK_MINE)
+    if (!is_ours(conn) || finish_at_once(conn) || !pending_owe(conn->pending) ||
+        lock_take(&orphans_lock) == LOCK_MINE)
         return false;
     for (int i = 0; i < ORPHANS && !kept; i++)
         kept = !atomic_load(&orphans[i].conn) && adopt(conn, fd, &orphans[i]);
     lock_release(&orphans_lock);
-    if (!kept && !finish_at_once(conn))
+    if (!kept)
         say_lost(conn->pending);
     if (kept)
         atomic_store(&conn->pending->wordless, conn->pending->early_length == 0);
