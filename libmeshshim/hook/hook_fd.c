@@ -1,8 +1,10 @@
 /* Descriptors: closed, duplicated, reused. */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -166,18 +168,34 @@ int hook_fcntl64(int fd, int cmd, long arg)
     return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? duplicated(fd, result, NULL) : result;
 }
 
+/* A program that looks at nothing else, and sleeps in between, has nobody else who goes on with the handshake. */
+static bool established(struct conn *conn, int fd, bool *plain)
+{
+    bool ended;
+    int result;
+    if (!conn_is_pending(conn))
+        return conn_state(conn) == CONN_OPEN;
+    result = entry_establish(conn, fd, MSG_DONTWAIT, false, &ended);
+    *plain = result == 1;
+    return result == 0 && conn_state(conn) == CONN_OPEN;
+}
+
 int hook_ioctl(int fd, unsigned long request, long arg)
 {
     struct conn *conn = request == FIONREAD ? protected_conn(fd) : NULL;
+    int bytes, saved = errno;
     ssize_t available = 0;
-    int bytes;
+    bool plain = false;
     if (!conn || is_nowhere((void *)arg))
         return libc.ioctl(fd, request, arg);
-    if (conn_state(conn) == CONN_OPEN)
+    if (established(conn, fd, &plain))
         available = stream_available(conn, fd);
+    if (plain)
+        return libc.ioctl(fd, request, arg);
     if (available < 0)
         return (int)as_result(available);
     bytes = (int)available;
     memcpy((void *)(uintptr_t)arg, &bytes, sizeof bytes);
+    errno = saved;
     return 0;
 }

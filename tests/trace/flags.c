@@ -250,6 +250,27 @@ void script_fionread_several_sends(struct side *s)
     meet(s);
 }
 
+/* A server that never waits: it asks how much there is, and sleeps. */
+void script_fionread_alone(struct side *s)
+{
+    if (s->client) {
+        int fd = tcp_socket(0);
+        say_connect(fd, &s->address);
+        say_send(fd, "is anybody there", 0);
+        meet(s);
+    } else {
+        int fd = accepted(s), n = 0;
+        for (int tries = 0; n == 0 && tries < SOON; tries++) {
+            if (ioctl(fd, FIONREAD, &n))
+                fail("FIONREAD");
+            if (n == 0)
+                poll(NULL, 0, 1);
+        }
+        say("there are some: %d", n > 0);
+        meet(s);
+    }
+}
+
 void script_rcvtimeo(struct side *s)
 {
     int fd = connected(s);
