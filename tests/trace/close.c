@@ -292,6 +292,50 @@ void script_reset_write(struct side *s)
     meet(s);
 }
 
+/* The call that delivers the last bytes meets the reset, too: there is room left in its buffer. */
+static void reset_behind(struct side *s, int flags, bool count_first)
+{
+    int fd = connected(s), n = 0;
+    char data[1022];
+    if (s->client) {
+        meet(s);
+        await(fd, 0);
+        if (count_first)
+            said("ioctl(FIONREAD)", ioctl(fd, FIONREAD, &n));
+        if (flags)
+            said("recv(1022)", recv(fd, data, sizeof data, flags));
+        said("recv(1022)", recv(fd, data, sizeof data, 0));
+        say_recv(fd, 100, flags);
+        say_recv(fd, 100, 0);
+        say_recv(fd, 100, 0);
+    } else {
+        memset(data, 'x', sizeof data);
+        for (int i = 0; i < 2; i++) {
+            if (send(fd, data, 500, 0) != 500)
+                fail("send");
+            settle(fd);
+        }
+        reset(fd);
+        meet(s);
+    }
+    meet(s);
+}
+
+void script_reset_behind_data(struct side *s)
+{
+    reset_behind(s, 0, false);
+}
+
+void script_reset_behind_peeked(struct side *s)
+{
+    reset_behind(s, MSG_PEEK, false);
+}
+
+void script_reset_behind_counted(struct side *s)
+{
+    reset_behind(s, 0, true);
+}
+
 /* What came before the reset is delivered first. */
 void script_reset_after_data(struct side *s)
 {

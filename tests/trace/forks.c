@@ -109,10 +109,11 @@ void script_fork_parent_killed(struct side *s)
             fail("pipe");
         child = fork();
         if (child == 0) {
+            pid_t killed = getpid();
             if (fork() == 0) {
                 char text[20] = { 0 };
                 ssize_t got;
-                while (getppid() == child)
+                while (getppid() == killed)
                     poll(NULL, 0, 1);
                 got = recv(fd, text, 12, MSG_WAITALL);
                 send(fd, "yes", 3, 0);

@@ -51,7 +51,7 @@ struct receiving {
         reset_told;     /* the program has seen ECONNRESET: what follows is end of file, as in the kernel */
     shared_bool kernel; /* the kernel opens the records (tls/ktls.h); what is kept of records stays empty */
     shared_bool raised; /* its SO_RCVLOWAT is not what the program set: see kernel_receive.c */
-    int found;          /* errno that the kernel told when we looked, for the next read; 0: none */
+    int found;          /* errno that the kernel told us, and we not yet the program; 0: none */
     uint32_t empty;     /* records without data in a row */
     int error;          /* errno that every further read gets */
     struct keys keys;

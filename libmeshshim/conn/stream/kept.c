@@ -189,5 +189,8 @@ ssize_t reading_peek(struct reading *r, struct iov *out)
             return result;
     }
     kept = reading_kept(rx);
-    return kept.length ? (ssize_t)iov_fill(out, kept.piece + kept.at, kept.length) : result;
+    if (kept.length)
+        return (ssize_t)iov_fill(out, kept.piece + kept.at, kept.length);
+    reading_told(r, result);
+    return result;
 }

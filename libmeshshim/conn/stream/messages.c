@@ -43,6 +43,8 @@ int reading_kernel_end(struct reading *r)
     struct receiving *rx = r->rx;
     if (rx->ended || rx->reset_told)
         return 0;
+    if (rx->found) /* it was reset, and the program has yet to hear it */
+        return -shared_error(&rx->found);
     if (r->conn->shared->tolerate_truncation && !is_torn(r)) {
         rx->ended = true;
         return 0;

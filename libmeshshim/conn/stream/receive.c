@@ -14,13 +14,31 @@
 
 enum { EMPTY_RECORDS = 64 }; /* in a row, before a peer that sends nothing but them is cut off */
 
+/* With these the kernel ends a connection that was made. It tells them once; then there is the end of file. */
+static bool ends_connection(int error)
+{
+    return error == ECONNRESET || error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH;
+}
+
 /*
  * After SHUT_RD there is but the end. A peer's goodbye that comes after SHUT_RDWR makes our kernel reset, which a plain connection would
  * not have done.
  */
 static ssize_t failed(const struct reading *r, int error)
 {
-    return error == ECONNRESET && r->rx->reset_told ? 0 : -error;
+    if (error == ECONNRESET && r->rx->reset_told)
+        return 0;
+    if (ends_connection(error) && !r->rx->kernel)
+        r->rx->found = error; /* this call may have bytes to give first, or be FIONREAD's */
+    return -error;
+}
+
+void reading_told(struct reading *r, ssize_t result)
+{
+    if (r->rx->error || result >= 0 || !ends_connection((int)-result))
+        return;
+    r->rx->found = 0;
+    r->rx->reset_told = true;
 }
 
 /* The lock is our parent's. What the kernel has opened it has given to both; of a record we have only a copy. */
@@ -324,6 +342,7 @@ static ssize_t end_read(struct reading *r, int result)
         saved = reading_save_carry(r, 0);
     if (r->done > 0)
         return (ssize_t)r->done;
+    reading_told(r, result);
     return result < 0 ? result : saved;
 }
 
@@ -348,13 +367,10 @@ static ssize_t read_records(struct reading *r, struct iov *out)
         if (out->left == 0 || (r->dry && (flags & MSG_DONTWAIT) && r->done > 0))
             return end_read(r, 0);
         result = step(r, out, flags);
-        if (result == 0)
-            return end_read(r, reading_kernel_end(r));
-        if (result < 0) {
-            if (result == -ECONNRESET && !rx->error)
-                rx->reset_told = r->done == 0;
+        if (result == 0 && (result = reading_kernel_end(r)) == 0)
+            return end_read(r, 0);
+        if (result < 0)
             return end_read(r, result);
-        }
     }
 }
 
@@ -397,6 +413,13 @@ static void count(struct conn *conn, ssize_t got)
     }
 }
 
+static ssize_t read_nothing(struct reading *r)
+{
+    ssize_t got = reading_recv(r, NULL, 0, r->flags);
+    reading_told(r, got);
+    return got;
+}
+
 static ssize_t read_some(struct reading *r, struct iov *out)
 {
     SCRATCH_GUARD scratch = NULL;
@@ -408,7 +431,7 @@ static ssize_t read_some(struct reading *r, struct iov *out)
     if (r->rx->kernel && !(r->flags & (MSG_PEEK | MSG_TRUNC)) && out->left)
         return reading_from_kernel(r, out);
     if (out->left == 0 && !r->rx->kernel)
-        return r->rx->kept_length ? 0 : reading_recv(r, NULL, 0, r->flags);
+        return r->rx->kept_length ? 0 : read_nothing(r);
     scratch = scratch_take();
     if (!scratch)
         return -ENOMEM;

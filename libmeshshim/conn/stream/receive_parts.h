@@ -33,6 +33,8 @@ void reading_leave(struct reading *r);
 /* The thread leaves and does not come back; for undo_begin, before reading_enter. */
 void reading_abandoned(void *reading);
 ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags);
+/* The program gets `result`, a count or minus an errno: if that ends the connection, there is but the end of file from now on. */
+void reading_told(struct reading *r, ssize_t result);
 bool reading_aead(struct conn *conn);
 /* Whether the next real call may wait: only before anything was delivered, or when all is wanted. */
 int reading_wait_flags(const struct reading *r);
