@@ -28,6 +28,33 @@ int reading_fail_protocol(struct reading *r, int alert)
     return reading_fail(r, ECONNRESET, alert);
 }
 
+/* With these the kernel ends a connection that was made. It tells them once; then there is the end of file. */
+static bool ends_connection(int error)
+{
+    return error == ECONNRESET || error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH;
+}
+
+/*
+ * After SHUT_RD there is but the end. A peer's goodbye that comes after SHUT_RDWR makes our kernel reset, which a plain connection would
+ * not have done.
+ */
+ssize_t reading_failed(const struct reading *r, int error)
+{
+    if (error == ECONNRESET && r->rx->reset_told)
+        return 0;
+    if (ends_connection(error) && !r->rx->kernel)
+        r->rx->found = error; /* this call may have bytes to give first, or be FIONREAD's */
+    return -error;
+}
+
+void reading_told(struct reading *r, ssize_t result)
+{
+    if (r->rx->error || result >= 0 || !ends_connection((int)-result))
+        return;
+    r->rx->found = 0;
+    r->rx->reset_told = true;
+}
+
 /* In the middle of a record? Where the kernel opens them, what has come of one stays with it. */
 static bool is_torn(const struct reading *r)
 {

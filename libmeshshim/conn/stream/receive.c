@@ -14,33 +14,6 @@
 
 enum { EMPTY_RECORDS = 64 }; /* in a row, before a peer that sends nothing but them is cut off */
 
-/* With these the kernel ends a connection that was made. It tells them once; then there is the end of file. */
-static bool ends_connection(int error)
-{
-    return error == ECONNRESET || error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH;
-}
-
-/*
- * After SHUT_RD there is but the end. A peer's goodbye that comes after SHUT_RDWR makes our kernel reset, which a plain connection would
- * not have done.
- */
-static ssize_t failed(const struct reading *r, int error)
-{
-    if (error == ECONNRESET && r->rx->reset_told)
-        return 0;
-    if (ends_connection(error) && !r->rx->kernel)
-        r->rx->found = error; /* this call may have bytes to give first, or be FIONREAD's */
-    return -error;
-}
-
-void reading_told(struct reading *r, ssize_t result)
-{
-    if (r->rx->error || result >= 0 || !ends_connection((int)-result))
-        return;
-    r->rx->found = 0;
-    r->rx->reset_told = true;
-}
-
 /* The lock is our parent's. What the kernel has opened it has given to both; of a record we have only a copy. */
 static ssize_t lose(struct reading *r, ssize_t got, int error)
 {
@@ -92,7 +65,7 @@ ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags)
         r->sleeping = false;
         atomic_store_explicit(&r->rx->asleep, false, memory_order_relaxed);
     }
-    return got < 0 ? failed(r, errno) : got;
+    return got < 0 ? reading_failed(r, errno) : got;
 }
 
 void reading_abandoned(void *argument)

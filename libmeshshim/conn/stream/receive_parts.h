@@ -33,8 +33,6 @@ void reading_leave(struct reading *r);
 /* The thread leaves and does not come back; for undo_begin, before reading_enter. */
 void reading_abandoned(void *reading);
 ssize_t reading_recv(struct reading *r, void *to, size_t n, int flags);
-/* The program gets `result`, a count or minus an errno: if that ends the connection, there is but the end of file from now on. */
-void reading_told(struct reading *r, ssize_t result);
 bool reading_aead(struct conn *conn);
 /* Whether the next real call may wait: only before anything was delivered, or when all is wanted. */
 int reading_wait_flags(const struct reading *r);
@@ -95,10 +93,14 @@ void reading_drain_kernel(struct reading *r);
 /* SO_RCVLOWAT, for those who wait for readiness. */
 void reading_raise_low_water(int fd, struct receiving *rx);
 
-/* messages.c; each returns 0, or minus the errno with which the stream has ended. */
+/* messages.c; where nothing else is said, each returns 0, or minus the errno with which the stream has ended. */
 int reading_fail(struct reading *r, int error, int alert);
 int reading_fail_protocol(struct reading *r, int alert);
 int reading_kernel_end(struct reading *r);
+/* The kernel said `error` to a read: what that is to the program, 0 for the end of file. */
+ssize_t reading_failed(const struct reading *r, int error);
+/* The program gets `result`, a count or minus an errno: if that ends the connection, there is but the end of file from now on. */
+void reading_told(struct reading *r, ssize_t result);
 int reading_alert(struct reading *r, const uint8_t *body, size_t length);
 /* `length` bytes of handshake messages at `at`: whole ones, or parts of one. */
 int reading_handshake(struct reading *r, struct iov at, size_t length);
