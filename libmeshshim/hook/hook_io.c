@@ -260,8 +260,6 @@ ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
     return as_result(result);
 }
 
-enum { MESSAGES_MOST = 1024 }; /* the kernel looks at no more at once */
-
 /* The kernel looks at the time after each message, and tells what is left. */
 static bool time_is_over(struct timespec *limit, int64_t deadline)
 {
@@ -281,19 +279,18 @@ int hook_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags, struct tim
 {
     unsigned done = 0;
     int64_t deadline = 0;
-    if (protected_conn(fd) && timeout) {
-        if (is_nowhere(timeout) || is_odd_time(timeout))
-            return (int)as_result(is_nowhere(timeout) ? -EFAULT : -EINVAL);
-        deadline = timeout->tv_sec > INT32_MAX
-                       ? INT64_MAX
-                       : clock_ns() + (int64_t)timeout->tv_sec * 1000000000 + timeout->tv_nsec;
-    }
-    n = n < MESSAGES_MOST ? n : MESSAGES_MOST;
     if (!protected_conn(fd)) {
         int got = libc.recvmmsg(fd, vec, n, flags, timeout);
         for (int i = 0; i < got; i++)
             message_received((ssize_t)vec[i].msg_len, &vec[i].msg_hdr, flags);
         return got;
+    }
+    if (timeout) {
+        if (is_nowhere(timeout) || is_odd_time(timeout))
+            return (int)as_result(is_nowhere(timeout) ? -EFAULT : -EINVAL);
+        deadline = timeout->tv_sec > INT32_MAX
+                       ? INT64_MAX
+                       : clock_ns() + (int64_t)timeout->tv_sec * 1000000000 + timeout->tv_nsec;
     }
     while (done < n) {
         int once = (flags & ~MSG_WAITFORONE) | (done && (flags & MSG_WAITFORONE) ? MSG_DONTWAIT : 0);
@@ -371,6 +368,8 @@ ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
         return message_send(fd, msg, flags);
     OPERATE(fd, msg->msg_iov, msg->msg_iovlen, flags, true, libc.sendmsg(fd, msg, flags));
 }
+
+enum { MESSAGES_MOST = 1024 }; /* of sendmmsg the kernel looks at no more at once; of recvmmsg it does */
 
 /* A message of which a part went is the last one, as it is the kernel's: what follows belongs behind its rest. */
 int hook_sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)

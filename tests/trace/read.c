@@ -215,7 +215,13 @@ void script_recvmmsg(struct side *s)
     meet(s);
 }
 
-/* The limit is looked at after each message; and no more than 1024 of them go at once. */
+/* Of any socket: ours, and one that is none of ours. */
+static void say_received_at_once(const char *what, int fd, struct mmsghdr *m, unsigned n)
+{
+    say("%s: %d", what, recvmmsg(fd, m, n, 0, NULL));
+}
+
+/* The limit is looked at after each message; no more than 1024 of them go at once, but as many as there is room for come. */
 void script_recvmmsg_limits(struct side *s)
 {
     enum { MANY = 1030 };
@@ -237,9 +243,16 @@ void script_recvmmsg_limits(struct side *s)
         said("recvmmsg(a minute)", recvmmsg(fd, m, 2, 0, &long_one));
         say("some of it is left %d", long_one.tv_sec > 30 && long_one.tv_sec < 60);
         said("sendmmsg(1030)", sendmmsg(fd, m, MANY, 0));
+        said("send", send(fd, text, 6, 0));
     } else {
+        int pair[2];
+        pair_of(pair);
         deliver(s, fd, "abcdefgh");
-        said("recv", recv(fd, text, 1024, MSG_WAITALL));
+        say_received_at_once("a connection", fd, m, MANY);
+        said("write", write(pair[0], text, MANY));
+        say_received_at_once("a pair", pair[1], m, MANY);
+        close(pair[0]);
+        close(pair[1]);
     }
     meet(s);
 }
