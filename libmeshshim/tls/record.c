@@ -124,7 +124,7 @@ static bool acceptable(const struct record *record)
 
 /*
  * Opens `most` bytes to `out`, and the one behind them, which is the type unless there is padding, to *last: it is kept out of the caller's
- * buffer. Where that goes on in one piece it is there for a moment, for so it is done sooner.
+ * buffer. Where that goes on in one piece it is there for a moment, for so it is done sooner. (The elements may go on behind what is left.)
  */
 static bool open_body(struct aead *aead, const uint8_t *nonce, const uint8_t *in, size_t most,
                       const struct iov *out, uint8_t *last)
@@ -132,7 +132,7 @@ static bool open_body(struct aead *aead, const uint8_t *nonce, const uint8_t *in
     struct iovec span = iov_span(out, most + 1);
     struct iov at = *out;
 
-    if (span.iov_len > most) {
+    if (out->left > most && span.iov_len > most) {
         uint8_t *behind = (uint8_t *)span.iov_base + most, before = *behind;
         bool good =
             aead_open_whole(aead, nonce, in, RECORD_HEADER, in + RECORD_HEADER, most + 1, span.iov_base);
