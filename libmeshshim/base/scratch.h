@@ -6,6 +6,7 @@
 #ifndef MESHSHIM_SCRATCH_H
 #define MESHSHIM_SCRATCH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +38,7 @@ static inline uint8_t *scratch_take(void)
     if (__builtin_expect(!scratch_own.data || scratch_own.busy, 0))
         return scratch_take_other();
     scratch_own.busy = true;
+    atomic_signal_fence(memory_order_seq_cst); /* what is written to it stays behind that, for a handler */
     return scratch_own.data;
 }
 
@@ -53,6 +55,7 @@ static inline uint8_t *scratch_take_for(size_t *records)
 
 static inline void scratch_give(uint8_t *scratch)
 {
+    atomic_signal_fence(memory_order_seq_cst);
     if (__builtin_expect(scratch == scratch_own.data, 1))
         scratch_own.busy = false;
     else

@@ -112,11 +112,10 @@ struct conn *conn_new(int fd, enum conn_state state)
 bool conn_share(struct conn *conn)
 {
     struct quiet quiet;
-    if (!conn->shared) {
-        quiet_begin(&quiet); /* not between the announcement of a child and its fork */
+    quiet_begin(&quiet); /* not while a thread forks, which shares it, too */
+    if (!conn->shared)
         conn->shared = shared_new(atomic_load(&conn->fd));
-        quiet_end(&quiet);
-    }
+    quiet_end(&quiet);
     return conn->shared != NULL;
 }
 

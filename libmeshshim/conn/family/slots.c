@@ -109,7 +109,7 @@ bool slots_lives(int slot)
 
 /* ---- by process id ---- */
 
-static bool makes_channels;
+static _Atomic bool makes_channels;
 
 /* Of a bit for each; two may have one. */
 static uint32_t maker_of(pid_t pid)

@@ -234,10 +234,10 @@ static bool keep(struct conn *conn, int fd)
     for (int i = 0; i < ORPHANS && !kept; i++)
         kept = !atomic_load(&orphans[i].conn) && adopt(conn, fd, &orphans[i]);
     lock_release(&orphans_lock);
-    if (!kept)
-        say_lost(conn->pending);
     if (kept)
         atomic_store(&conn->pending->wordless, conn->pending->early_length == 0);
+    else
+        say_lost(conn->pending);
     return kept;
 }
 
