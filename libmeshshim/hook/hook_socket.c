@@ -83,8 +83,8 @@ static int dial(struct conn *conn, int fd, const struct sockaddr *addr, socklen_
     char name[256];
     bool named = names_of(addr, name, sizeof name);
     int result;
-    if (anywhere_is(
-            addr)) { /* or it would go out in the clear beside the service of the address that it leads to */
+    /* Or it would go out in the clear beside the service of the address that it leads to. */
+    if (anywhere_is(addr)) {
         memcpy(&there, addr, len);
         anywhere_follow(fd, &there);
         addr = (struct sockaddr *)&there;

@@ -1,4 +1,5 @@
 /* Who is of the family, by process id: the living, by number in their own pid namespace; the dead, if they made Unix sockets. */
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,17 +53,18 @@ static void who_is_gone_and_made_channels_was_one(void)
 static void who_lives_is_one_only_by_its_slot(void)
 {
     pid_t stranger;
+    char byte = 'x';
     int ends[2];
-    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+    CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     stranger = fork();
     if (stranger == 0) {
-        char byte;
         process_init();
         slots_claim(-1);
         slots_note_channel();
         close(ends[1]);
-        _exit(read(ends[0], &byte, 1) != 0);
+        _exit(write(ends[0], &byte, 1) != 1 || read(ends[0], &byte, 1) != 0);
     }
+    CU_ASSERT_EQUAL_FATAL(read(ends[1], &byte, 1), 1); /* it has made its mark */
     CU_ASSERT_FALSE(slots_is_member(stranger));
     close(ends[1]);
     waitpid(stranger, NULL, 0);
