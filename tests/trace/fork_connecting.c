@@ -38,11 +38,7 @@ void script_fork_connecting(struct side *s)
         say_connect(fd, &s->address);
         child = fork();
         if (child == 0) {
-            await(fd, POLLOUT);
-            say_so_error(fd);
-            nonblocking(fd, false);
-            say_send(fd, "question", 0);
-            say_recv(fd, 100, 0);
+            ask_when_made(fd);
             _exit(0);
         }
         close(fd);

@@ -20,6 +20,18 @@ static int begun(struct side *s, int *filler)
     return fd;
 }
 
+/* The server hears the question of whoever has it in the end. */
+static void see_it_asked(struct side *s, int filler, pid_t child)
+{
+    make_room(s, filler);
+    if (s->client) {
+        finish(child);
+        meet(s);
+    } else {
+        serve_one(s);
+    }
+}
+
 /* To a child that was there before; the sender lets go, or keeps a copy that it never looks at. */
 static void pass_connecting(struct side *s, bool keep)
 {
@@ -34,11 +46,7 @@ static void pass_connecting(struct side *s, bool keep)
             say_poll(fd, POLLOUT, 0);
             say_so_error(fd);
             say_send(ends[1], "made?", 0);
-            await(fd, POLLOUT);
-            say_so_error(fd);
-            nonblocking(fd, false);
-            say_send(fd, "question", 0);
-            say_recv(fd, 100, 0);
+            ask_when_made(fd);
             _exit(0);
         }
         close(ends[1]);
@@ -51,13 +59,7 @@ static void pass_connecting(struct side *s, bool keep)
             close(fd);
         recv(ends[0], told, sizeof told, MSG_WAITALL);
     }
-    make_room(s, filler);
-    if (s->client) {
-        finish(child);
-        meet(s);
-    } else {
-        serve_one(s);
-    }
+    see_it_asked(s, filler, child);
 }
 
 void script_pass_connecting(struct side *s)
@@ -78,11 +80,5 @@ void script_exec_connecting(struct side *s)
         child = start_program("ask", fd, NULL, NULL);
         close(fd);
     }
-    make_room(s, filler);
-    if (s->client) {
-        finish(child);
-        meet(s);
-    } else {
-        serve_one(s);
-    }
+    see_it_asked(s, filler, child);
 }

@@ -32,11 +32,7 @@ static void read_all(int fd, char **arguments)
 static void ask(int fd, char **arguments)
 {
     (void)arguments;
-    await(fd, POLLOUT);
-    say_so_error(fd);
-    nonblocking(fd, false);
-    say_send(fd, "question", 0);
-    say_recv(fd, 100, 0);
+    ask_when_made(fd);
 }
 
 /* inetd's children know only 0 and 1. */

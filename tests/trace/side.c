@@ -242,12 +242,24 @@ void serve_one(struct side *s)
     meet(s);
 }
 
-void ask_one(struct side *s, int fd)
+static void ask(int fd)
 {
     nonblocking(fd, false);
     say_send(fd, "question", 0);
     say_recv(fd, 100, 0);
+}
+
+void ask_one(struct side *s, int fd)
+{
+    ask(fd);
     meet(s);
+}
+
+void ask_when_made(int fd)
+{
+    await(fd, POLLOUT);
+    say_so_error(fd);
+    ask(fd);
 }
 
 /* Twice in a row, for it may also sleep on its way there. */

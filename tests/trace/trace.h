@@ -60,6 +60,7 @@ void delivered(struct side *side, int fd); /* the peer's part: readable now */
 void let_peer_send(struct side *side);     /* the same without looking */
 void serve_one(struct side *side);         /* accept, then one message each way */
 void ask_one(struct side *side, int fd);   /* its client */
+void ask_when_made(int fd);                /* the same, of one that is being connected */
 void exchange(struct side *side, int fd);  /* one message each way, the client's first */
 void another(struct side *side);           /* another connection, from its first step to its end */
 void finish(pid_t child);                  /* until it has ended, and how */
