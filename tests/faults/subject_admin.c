@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -25,26 +26,33 @@ static int knock(void)
     return fd;
 }
 
+enum { ANSWER = 1 << 20 };
+
+static size_t read_all(int fd, char *text)
+{
+    size_t n = 0;
+    for (ssize_t got; n < ANSWER - 1 && wait_for(fd, POLLIN) && (got = read(fd, text + n, ANSWER - 1 - n)) > 0;)
+        n += (size_t)got;
+    return n;
+}
+
 /* The status of the answer; 0: none. Whether `wanted` is in it. */
 static int page(const char *request, const char *wanted, bool *found)
 {
-    static char text[1 << 20];
+    /* Shared, so that a limit of the process' data is the library's alone. */
+    char *text = mmap(NULL, ANSWER, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int fd = knock(), status = 0;
-    size_t n = 0;
-    if (fd < 0)
-        return 0;
-    if (dprintf(fd, "%s HTTP/1.1\r\nHost: mesh\r\nConnection: close\r\n\r\n", request) < 0) {
-        close(fd);
-        return 0;
+    if (text != MAP_FAILED && fd >= 0 &&
+        dprintf(fd, "%s HTTP/1.1\r\nHost: mesh\r\nConnection: close\r\n\r\n", request) > 0) {
+        text[read_all(fd, text)] = '\0';
+        sscanf(text, "HTTP/1.1 %d", &status);
+        if (wanted)
+            *found = strstr(text, wanted) != NULL;
     }
-    for (ssize_t got;
-         n < sizeof text - 1 && wait_for(fd, POLLIN) && (got = read(fd, text + n, sizeof text - 1 - n)) > 0;)
-        n += (size_t)got;
-    close(fd);
-    text[n] = '\0';
-    sscanf(text, "HTTP/1.1 %d", &status);
-    if (wanted)
-        *found = strstr(text, wanted) != NULL;
+    if (fd >= 0)
+        close(fd);
+    if (text != MAP_FAILED)
+        munmap(text, ANSWER);
     return status;
 }
 
