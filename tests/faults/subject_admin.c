@@ -31,7 +31,8 @@ enum { ANSWER = 1 << 20 };
 static size_t read_all(int fd, char *text)
 {
     size_t n = 0;
-    for (ssize_t got; n < ANSWER - 1 && wait_for(fd, POLLIN) && (got = read(fd, text + n, ANSWER - 1 - n)) > 0;)
+    for (ssize_t got;
+         n < ANSWER - 1 && wait_for(fd, POLLIN) && (got = read(fd, text + n, ANSWER - 1 - n)) > 0;)
         n += (size_t)got;
     return n;
 }
