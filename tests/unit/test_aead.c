@@ -1,6 +1,7 @@
 /* The engines behind the AEADs: each alone, each against the others, and the choice between them. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -162,6 +163,39 @@ static void alignments_and_in_place(void)
     }
 }
 
+/* Where memory ends: behind is a page that nobody may read or write. */
+static uint8_t *edge_of_memory(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    CU_ASSERT_NOT_EQUAL_FATAL(pages, MAP_FAILED);
+    CU_ASSERT_EQUAL_FATAL(mprotect(pages + page, page, PROT_NONE), 0);
+    return pages + page;
+}
+
+/* Assembly likes to load and store whole vectors: never behind the tag, nor behind the plaintext. */
+static void nothing_is_touched_behind(void)
+{
+    static const uint8_t key[AEAD_KEY] = { 7 }, nonce[AEAD_NONCE] = { 8 };
+    uint8_t *from = edge_of_memory(), *to = edge_of_memory();
+
+    for (size_t e = 0; aead_engines[e]; e++) {
+        for (int suite = 0; aead_engines[e]->available() && suite < AEAD_SUITES; suite++) {
+            struct aead *aead = made_by(aead_engines[e], suite, key);
+            for (size_t n = 0; n <= 1100; n++) {
+                uint8_t *in = from - n - AEAD_TAG;
+                struct iovec v = { plain, n };
+                struct iov message = iov_of(&v, 1);
+                CU_ASSERT_TRUE(aead_seal(aead, nonce, NULL, 0, &message, n, NULL, 0, in));
+                CU_ASSERT_TRUE(aead_open_whole(aead, nonce, NULL, 0, in, n, to - n));
+                CU_ASSERT_EQUAL(memcmp(to - n, plain, n), 0);
+            }
+            aead_free(aead);
+        }
+    }
+}
+
 static bool all_zero(const uint8_t *bytes, size_t n)
 {
     while (n > 0 && bytes[n - 1] == 0)
@@ -279,6 +313,7 @@ static void the_choice(void)
 static CU_TestInfo tests[] = {
     { "the engines agree, byte for byte", engines_agree },
     { "alignments, and sealing in place", alignments_and_in_place },
+    { "nothing is touched behind a message", nothing_is_touched_behind },
     { "a flipped bit anywhere, by each engine", flips_are_refused },
     { "contexts are used again and again", contexts_are_reused },
     { "contexts are small", contexts_are_small },
