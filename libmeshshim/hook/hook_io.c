@@ -62,7 +62,7 @@ static bool say_early(struct conn *conn, int fd, const struct iovec *v, size_t n
     if (may_wait(fd, flags)) {
         if (p->inbound)
             return false;
-        if (!p->is_self && pending_wait_for(conn, fd, 4 * p->dial.service->handshake_grace_ms) != -EAGAIN)
+        if (!p->is_self && pending_wait_patiently(conn, fd) != -EAGAIN)
             return false;
     }
     in = iov_of(v, n);
@@ -83,7 +83,7 @@ static ssize_t say_rest(struct conn *conn, int fd, const struct iovec *v, size_t
     iov_advance(&rest, (size_t)early);
     if (rest.left == 0 || !may_wait(fd, flags))
         return early;
-    if (p && p->is_self && pending_wait_for(conn, fd, 4 * p->dial.service->handshake_grace_ms) == -EAGAIN)
+    if (p && p->is_self && pending_wait_patiently(conn, fd) == -EAGAIN)
         return early;
     if (entry_establish(conn, fd, flags | MSG_NOSIGNAL, true, &ended) != 0 || ended)
         return early;

@@ -89,6 +89,8 @@ enum pending_result pending_drive(struct conn *conn);
  * with handshake_grace. 1: the connection is plain text.
  */
 int pending_wait(struct conn *conn, int fd, bool until_grace);
+/* The same, of one that this process has dialled, for no more than four times its service's grace, then -EAGAIN. */
+int pending_wait_patiently(struct conn *conn, int fd);
 /*
  * `fd` has ceased to lead to its connection: 1, it was let pass as plain text, and the real call may follow; -EBADF, it was closed. By now
  * the object may serve another connection: `may_pass` is what it said while it was still this one.
@@ -107,8 +109,6 @@ void pending_wants_to_speak(struct conn *conn);
 size_t pending_keep_early(struct conn *conn, struct iov *in);
 /* The program was told EAGAIN (a send, or something else): from here on it must not be woken for the handshake's own readiness. */
 void pending_hold(struct conn *conn, bool sending);
-/* The same for at most `ms`, then -EAGAIN. */
-int pending_wait_for(struct conn *conn, int fd, int64_t ms);
 /* A descriptor that leads to `conn`, but is not the last one, is about to be closed. */
 void pending_leave(struct conn *conn, int fd);
 /* A message is about to carry it to another process: this one goes on with a handshake that has begun, and the other has the keys then. */

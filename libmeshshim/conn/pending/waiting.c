@@ -211,7 +211,23 @@ int pending_wait(struct conn *conn, int fd, bool until_grace)
     return wait_until(conn, fd, until_grace, limit ? clock_ms() + limit : 0);
 }
 
-int pending_wait_for(struct conn *conn, int fd, int64_t ms)
+/* 0: another thread has settled it. */
+static int64_t patience_ms(struct conn *conn)
 {
+    struct quiet quiet;
+    const struct pending *p;
+    int64_t ms = 0;
+    if (!steps_enter(conn, &quiet)) /* or the service might be another connection's, or gone */
+        return 0;
+    p = conn->pending;
+    if (p && !p->inbound)
+        ms = 4 * p->dial.service->handshake_grace_ms;
+    steps_leave(conn, &quiet);
+    return ms;
+}
+
+int pending_wait_patiently(struct conn *conn, int fd)
+{
+    int64_t ms = patience_ms(conn);
     return wait_until(conn, fd, false, clock_ms() + (ms > 0 ? ms : 1));
 }
