@@ -161,6 +161,8 @@ static int explain(X509_STORE_CTX *store, const struct peer_judge *judge, struct
         return refuse(check, FAILURE_CERTIFICATE, "the peer's %s was issued by '%s', which is not in %s",
                       subject, issuer, judge->bundle_path);
     case X509_V_ERR_CERT_SIGNATURE_FAILURE: /* a CA made anew under the old name */
+        /* Of itself OpenSSL would say decrypt_error, which sounds like a broken handshake and tells the peer nothing of its root. */
+        X509_STORE_CTX_set_error(store, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
         return refuse(check, FAILURE_CERTIFICATE,
                       "the peer's %s was signed by another '%s' than the one in %s", subject, issuer,
                       judge->bundle_path);

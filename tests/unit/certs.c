@@ -51,7 +51,7 @@ struct cert cert_make(const struct cert_spec *spec)
     extend(cert.x509, issuer, NID_basic_constraints, spec->ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
     extend(cert.x509, issuer, NID_key_usage, spec->ca ? "critical,keyCertSign" : "critical,digitalSignature");
     extend(cert.x509, issuer, NID_subject_key_identifier, "hash");
-    extend(cert.x509, issuer, NID_authority_key_identifier, "keyid");
+    extend(cert.x509, issuer, NID_authority_key_identifier, spec->by_name ? NULL : "keyid");
     extend(cert.x509, issuer, NID_subject_alt_name, spec->alt);
     extend(cert.x509, issuer, NID_ext_key_usage, spec->usage);
     X509_sign(cert.x509, spec->issuer ? spec->issuer->key : cert.key, EVP_sha256());

@@ -23,6 +23,7 @@ struct cert_spec {
     const char *usage;         /* extendedKeyUsage; NULL: none */
     bool ca;
     unsigned rsa_bits; /* 0: P-256 */
+    bool by_name;      /* its issuer's name alone says who that is, and no key's identifier */
 };
 
 struct cert cert_make(const struct cert_spec *spec);

@@ -50,6 +50,8 @@ static void issuers(void)
               "is self-signed");
     meet_leaf(&(struct cert_spec){ .name = "a", .alt = ID("a"), .issuer = &same_name_root },
               FAILURE_CERTIFICATE, SSL_AD_UNKNOWN_CA, "'CN=root'");
+    meet_leaf(&(struct cert_spec){ .name = "a", .alt = ID("a"), .issuer = &same_name_root, .by_name = true },
+              FAILURE_CERTIFICATE, SSL_AD_UNKNOWN_CA, "was signed by another 'CN=root' than the one in");
 }
 
 /* A root that is sent along proves nothing. */
