@@ -53,6 +53,15 @@ if [ -n "$cannot" ]; then
     exit 77
 fi
 
+# alone ARGUMENT…: the test of these arguments begins again in a network of its own, where it may have one. Elsewhere a port that the kernel
+# gives to a listener here may be one that somebody else's client still tries: it is accepted, and its own mesh is another.
+alone() {
+    [ -z "${MESH_ALONE:-}" ] && unshare -n ip link set lo up 2>/dev/null || return 0
+    rm -rf "$work"
+    # shellcheck disable=SC2016 # the inner shell's
+    exec env MESH_ALONE=yes unshare -n sh -c 'ip link set lo up && exec bash "$0" "$@"' "$0" "$@"
+}
+
 # stop PID…: asked to end, and made to.
 stop() {
     local pid

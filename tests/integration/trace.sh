@@ -4,6 +4,7 @@
 # timeout: 400
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+alone "$@"
 
 trace=$B/tests/trace/trace
 # Scripts that fill a listener's queue wait for the kernel's retransmissions, which double each time, the first after a second: connect and
