@@ -168,6 +168,8 @@ __attribute__((constructor(101))) static void loaded(void)
 __attribute__((destructor)) static void unloaded(void)
 {
     stdio_flush();
+    if (!conn_may_call()) /* what is in the statistics stays until somebody sees that its owner is gone */
+        return;
     start_end();
     if (!process_is_locked_in())
         admin_stop();

@@ -21,7 +21,7 @@ const volatile int *process_mark;
 static volatile int *marker; /* the same, to write */
 static pid_t self;
 static _Atomic pid_t marked_self; /* 0: not asked for yet */
-static bool locked_in;
+static bool locked_in, unprovided;
 static _Atomic unsigned namespace_mark; /* 0: not asked for yet */
 static unsigned mark_before;            /* of this process before a fork, which is its parent */
 
@@ -120,9 +120,15 @@ bool process_is_gone(pid_t id)
     return (kill(id, 0) != 0 && errno == ESRCH) || is_zombie(id);
 }
 
-void process_lock_in(void)
+void process_lock_in(bool provided)
 {
     locked_in = true;
+    unprovided |= !provided;
+}
+
+bool process_is_unprovided(void)
+{
+    return unprovided;
 }
 
 bool process_is_locked_in(void)

@@ -34,8 +34,13 @@ bool process_is_borrowed(void);
  */
 bool process_is_gone(pid_t id);
 
-/* The program has locked itself in (seccomp): files may no longer be opened. */
-void process_lock_in(void);
+/*
+ * The program has locked itself in (seccomp): files may no longer be opened. Not `provided`: it held no connection, and what its filter allows was
+ * thought of for its own calls alone.
+ */
+void process_lock_in(bool provided);
 bool process_is_locked_in(void);
+/* Locked in without being provided, the last time or before. */
+bool process_is_unprovided(void);
 
 #endif

@@ -16,7 +16,8 @@ static __thread int depth;
 /* ---- the gate: closed while a thread forks ---- */
 
 static _Atomic int inside; /* threads in a stretch */
-static _Atomic int closed;
+static _Atomic int closed; /* CLOSED, or AWAITED: somebody sleeps until it is open */
+enum { OPEN, CLOSED, AWAITED };
 
 static void wait_while(_Atomic int *word, int value, long ms)
 {
@@ -27,6 +28,13 @@ static void wait_while(_Atomic int *word, int value, long ms)
 static void wake(_Atomic int *word)
 {
     libc.syscall(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, 0x7fffffff, 0, 0, 0);
+}
+
+static void wait_until_open(void)
+{
+    int seen = CLOSED;
+    if (atomic_compare_exchange_strong(&closed, &seen, AWAITED) || seen == AWAITED)
+        wait_while(&closed, AWAITED, 100);
 }
 
 static void leave(void)
@@ -42,16 +50,17 @@ static void enter(void)
         if (__builtin_expect(!atomic_load(&closed), 1))
             return;
         leave();
-        wait_while(&closed, 1, 100);
+        wait_until_open();
     }
 }
 
 void quiet_alone_begin(void)
 {
-    int open = 0, others, saved = errno;
-    while (!atomic_compare_exchange_strong(&closed, &open, 1)) { /* two threads fork: one after the other */
-        wait_while(&closed, 1, 100);
-        open = 0;
+    int open = OPEN, others, saved = errno;
+    while (
+        !atomic_compare_exchange_strong(&closed, &open, CLOSED)) { /* two threads fork: one after the other */
+        wait_until_open();
+        open = OPEN;
     }
     depth++; /* this thread may go on */
     for (int i = 0; i < 100 && (others = atomic_load(&inside)) > 0; i++)
@@ -63,8 +72,8 @@ void quiet_alone_end(void)
 {
     int saved = errno;
     depth--;
-    atomic_store(&closed, 0);
-    wake(&closed);
+    if (atomic_exchange(&closed, OPEN) == AWAITED) /* a sandbox may allow a fork, and no futex */
+        wake(&closed);
     errno = saved;
 }
 
@@ -72,7 +81,7 @@ void quiet_after_fork(void)
 {
     depth = 0;
     atomic_store(&inside, 0);
-    atomic_store(&closed, 0);
+    atomic_store(&closed, OPEN);
 }
 
 /* ---- a stretch ---- */

@@ -6,6 +6,7 @@
 
 #include "base/banned.h"
 #include "base/libc.h"
+#include "base/process.h"
 #include "conn/fdtable.h"
 #include "conn/pending/pending_parts.h"
 #include "conn/stream/side.h"
@@ -366,10 +367,24 @@ static void each_shared(void (*change)(struct shared *, int), int slot)
     }
 }
 
+static void note_held(struct conn *conn, void *held)
+{
+    if (conn_state(conn) != CONN_LISTENING || conn->shared)
+        *(bool *)held = true;
+}
+
+bool conn_may_call(void)
+{
+    bool held = !process_is_unprovided();
+    if (!held)
+        conn_each(note_held, &held);
+    return held;
+}
+
 int conn_before_fork(void)
 {
     int slot;
-    if (!family_begin())
+    if (!conn_may_call() || !family_begin())
         return -1;
     slots_own(); /* a child may send us what it accepts: it must find us */
     slots_note_maker();
@@ -420,10 +435,12 @@ void conn_after_fork_in_child(int slot)
     for (uint32_t i = 0; i < n; i++)
         conn_at(i)->steps = (struct lock){ 0 };
     conn_each(count_no_more, NULL);
-    if (family && !slots_claim(slot))
-        each_shared(shared_add, slots_own());
-    else if (family)
+    if (!family)
+        return;
+    if (slots_claim(slot))
         conn_each(cut_stale, NULL);
+    else if (conn_may_call())
+        each_shared(shared_add, slots_own());
 }
 
 /* Under the connection's lock, for other threads may be ending it at this very moment. */

@@ -147,6 +147,11 @@ static inline bool conn_is_current(const struct conn *conn, int fd, const struct
  * (-1 where there is none, or where nobody has announced the child).
  */
 int conn_before_fork(void);
+/*
+ * False where a filter of the program's was installed for its own calls alone, and there is no connection for whose sake others would be
+ * made: then a fork and the end of the process go without them.
+ */
+bool conn_may_call(void);
 void conn_fork_failed(int slot);
 void conn_after_fork_in_parent(int slot, pid_t child, bool may_begin_thread); /* as in pending.h */
 void conn_after_fork_in_child(int slot);

@@ -147,7 +147,7 @@ int hook_clone(int (*run)(void *), void *stack, int flags, void *context, void *
 
 void hook__exit(int status)
 {
-    if (!process_is_unseen_child() && !process_is_borrowed())
+    if (conn_may_call() && !process_is_unseen_child() && !process_is_borrowed())
         start_end();
     libc._exit(status);
     __builtin_unreachable();

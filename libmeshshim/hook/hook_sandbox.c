@@ -216,7 +216,7 @@ static long locked_in(long result, const struct sock_fprog *own, const struct so
     if (installed != own)
         free(installed->filter);
     if (result >= 0)
-        process_lock_in();
+        process_lock_in(installed != own);
     errno = saved;
     return result;
 }

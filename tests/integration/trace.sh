@@ -40,6 +40,7 @@ for script in "${scripts[@]}"; do
     tsan/bad_pointers_open) why="the thread sanitizer reads what a pointer leads to before the call does" ;;
     asan/cancel_connect* | asan/cancel_anywhere) why="the address sanitizer does not follow a thread that is cancelled within it" ;;
     tsan/sandbox_read_write | tsan/sandbox_by_seccomp | tsan/sandbox_nonblocking) why="the thread sanitizer sleeps at the end, which no rule allows" ;;
+    ?san/sandbox_without_connection) why="a sanitizer makes calls of its own for a fork and at the end" ;;
     ?san/small_stack*) why="a sanitizer's frames are larger" ;;
     asan/exec_two_preloads) why="the address sanitizer wants to be the first of the libraries" ;;
     asan/no_more_memory) why="the address sanitizer ends a program that has no more memory" ;;

@@ -229,3 +229,53 @@ void script_sandbox_forbids(struct side *s)
     forbidden(s, call_kill);
     forbidden(s, call_sendto);
 }
+
+/* A process without a connection has its own calls and no others, so the library makes none: not for a fork, nor at the end. */
+static void alone(bool by_prctl)
+{
+    /* (The last one is the library's own in the child, which has to know who it is.) */
+    static const int forks[] = { SYS_clone, SYS_set_robust_list, SYS_wait4,
+                                 SYS_close, SYS_rt_sigprocmask,  SYS_getpid };
+    pid_t child;
+    lock_in(forks, sizeof forks / sizeof forks[0], by_prctl);
+    child = fork();
+    if (child == 0)
+        _exit(3);
+    finish(child);
+}
+
+static void fork_and_leave(void)
+{
+    alone(true);
+    _exit(4);
+}
+
+static void fork_and_exit(void)
+{
+    alone(false);
+    exit(5);
+}
+
+static void leave_at_once(void)
+{
+    lock_in(NULL, 0, true);
+    _exit(6);
+}
+
+static void exit_at_once(void)
+{
+    lock_in(NULL, 0, false);
+    exit(7);
+}
+
+void script_sandbox_without_connection(struct side *s)
+{
+    void (*const ends[])(void) = { fork_and_leave, fork_and_exit, leave_at_once, exit_at_once };
+    (void)s;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        pid_t child = fork();
+        if (child == 0)
+            ends[i]();
+        finish(child);
+    }
+}

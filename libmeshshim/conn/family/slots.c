@@ -199,8 +199,11 @@ int slots_reserve_spawned(bool id_follows)
 
 void slots_born(int slot, pid_t child)
 {
-    uint64_t unborn = word(SLOT_UNBORN, 0), spawned = word(SLOT_SPAWNED, getpid());
-    if (slot >= 0 && !atomic_compare_exchange_strong(&family->slot[slot], &unborn, word(SLOT_UNBORN, child)))
+    uint64_t unborn = word(SLOT_UNBORN, 0), spawned;
+    if (slot < 0)
+        return;
+    spawned = word(SLOT_SPAWNED, getpid());
+    if (!atomic_compare_exchange_strong(&family->slot[slot], &unborn, word(SLOT_UNBORN, child)))
         atomic_compare_exchange_strong(&family->slot[slot], &spawned, word(SLOT_UNBORN, child));
 }
 

@@ -467,6 +467,8 @@ void pending_after_fork_in_parent(bool may_begin_thread)
 {
     struct quiet quiet;
     bool any = false;
+    if (atomic_load(&pending_count) == 0)
+        return;
     pending_list_take(&quiet);
     for (struct pending *p = first; p; p = p->next) {
         if (conn_state(p->conn) != CONN_SHAKING || atomic_load(&p->conn->shared->shaker) != process_id())
