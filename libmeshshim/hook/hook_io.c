@@ -213,11 +213,16 @@ int hook_eventfd_write(int fd, eventfd_t value)
     return hook_write(fd, &value, sizeof value) == sizeof value ? 0 : -1;
 }
 
-/* A stream has no sender's address: the kernel gives a length of 0. */
-static ssize_t received(ssize_t result, socklen_t *len)
+/* A stream has no sender's address: the kernel gives a length of 0, and looks at what the program gave when the bytes are taken. */
+static ssize_t received(ssize_t result, const struct sockaddr *addr, socklen_t *len)
 {
-    if (result >= 0 && len)
-        *len = 0;
+    if (result < 0 || !addr)
+        return result;
+    if (is_nowhere(len))
+        return as_result(-EFAULT);
+    if ((int)*len < 0)
+        return as_result(-EINVAL);
+    *len = 0;
     return result;
 }
 
@@ -225,7 +230,7 @@ ssize_t hook_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *a
 {
     if (!protected_conn(fd))
         return libc.recvfrom(fd, buf, n, flags, addr, len);
-    return received(hook_recv(fd, buf, n, flags), addr ? len : NULL);
+    return received(hook_recv(fd, buf, n, flags), addr, len);
 }
 
 ssize_t hook___recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *addr,
@@ -233,7 +238,7 @@ ssize_t hook___recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags,
 {
     if (!protected_conn(fd))
         return libc.__recvfrom_chk(fd, buf, n, room, flags, addr, len);
-    return received(hook_recv(fd, buf, n <= room ? n : room, flags), addr ? len : NULL);
+    return received(hook_recv(fd, buf, n <= room ? n : room, flags), addr, len);
 }
 
 ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)

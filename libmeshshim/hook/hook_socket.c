@@ -333,6 +333,8 @@ int hook_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
         struct dialled early;
         const struct dialled *dialled = p && pending_dialled(conn, &early) ? &early : conn->dialled;
         socklen_t room = *len;
+        if (dialled && (int)room < 0)
+            return (int)as_result(-EINVAL);
         if (dialled) {
             memcpy(addr, &dialled->address, room < dialled->length ? room : dialled->length);
             *len = dialled->length;

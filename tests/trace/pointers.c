@@ -62,6 +62,29 @@ void script_bad_pointers(struct side *s)
     }
 }
 
+/* A length below zero: said when the bytes are taken. */
+void script_bad_address_length(struct side *s)
+{
+    struct sockaddr_in address;
+    socklen_t length = (socklen_t)-1, negative = (socklen_t)-2;
+    struct sockaddr *where = (struct sockaddr *)&address;
+    int fd = connected(s);
+    char data[10];
+    said("getpeername", getpeername(fd, where, &length));
+    said("getsockname", getsockname(fd, where, &length));
+    send(fd, "12345", 5, 0);
+    settle(fd);
+    await(fd, POLLIN);
+    said("recvfrom", recvfrom(fd, data, 1, 0, where, &negative));
+    said("recvfrom(no address)", recvfrom(fd, data, 1, 0, NULL, &negative));
+    said("recvfrom(no length)", recvfrom(fd, data, 1, 0, where, NULL));
+    length = sizeof address;
+    said("recvfrom", recvfrom(fd, data, 1, 0, where, &length));
+    say("length %d", (int)length);
+    say_recv(fd, 10, 0);
+    meet(s);
+}
+
 /* Of a connection, where each call has to be quick, -1 alone is told apart. */
 void script_bad_pointers_open(struct side *s)
 {
