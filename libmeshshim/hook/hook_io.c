@@ -98,7 +98,7 @@ static ssize_t say_rest(struct conn *conn, int fd, const struct iovec *v, size_t
 static __attribute__((noinline)) bool open_first(struct conn *conn, int fd, const struct iovec *v, size_t n,
                                                  int flags, bool send, bool *plain, ssize_t *result)
 {
-    bool ended = false;
+    bool ended = false, deaf;
     if (send && is_shut_before_proof(conn)) {
         *result = broken_pipe(flags);
         return false;
@@ -107,7 +107,12 @@ static __attribute__((noinline)) bool open_first(struct conn *conn, int fd, cons
         *result = say_rest(conn, fd, v, n, flags, *result);
         return false;
     }
-    *result = entry_establish(conn, fd, flags, send, &ended);
+    deaf = !send && pending_is_deaf(conn);
+    *result = entry_establish(conn, fd, deaf ? flags | MSG_DONTWAIT : flags, send, &ended);
+    if (deaf && *result == -EAGAIN) {
+        *result = 0;
+        ended = true;
+    }
     *plain = *result == 1;
     if (ended && send)
         *result = -EPIPE;

@@ -99,6 +99,58 @@ void script_shutdown_read(struct side *s)
     meet(s);
 }
 
+/* The same before the listener has accepted: an end at once, by every way to look; and once it is connected, it still talks. */
+static void shut_before_accept(struct side *s, int flags)
+{
+    int fd;
+    if (s->client) {
+        int level, edge, once;
+        fd = tcp_socket(flags);
+        say_connect(fd, &s->address);
+        await(fd, POLLOUT);
+        level = set_of(fd, EPOLLRDHUP, 1);
+        edge = set_of(fd, EPOLLIN | EPOLLRDHUP | EPOLLET, 2);
+        once = set_of(fd, EPOLLIN | EPOLLOUT | EPOLLONESHOT, 3);
+        say_epoll(level, 0);
+        say_epoll(edge, 0);
+        say_shutdown(fd, SHUT_RD);
+        say_poll(fd, POLLIN | POLLRDHUP, SOON);
+        say_poll(fd, POLLRDHUP, SOON);
+        say_epoll(level, SOON);
+        say_epoll(level, SOON);
+        say_epoll(edge, SOON);
+        say_epoll(edge, 0);
+        say_epoll(once, 0) > 0 ? say_epoll(once, 0) : 0;
+        say_recv(fd, 10, 0);
+        say_send(fd, "question", 0);
+        meet(s);
+        meet(s);
+        say_poll(fd, POLLIN | POLLOUT | POLLRDHUP, SOON);
+        say_epoll(level, SOON);
+        say_recv(fd, 10, 0);
+        close(level);
+        close(edge);
+        close(once);
+    } else {
+        meet(s);
+        fd = accepted(s);
+        say_recv(fd, 8, MSG_WAITALL);
+        meet(s);
+    }
+    meet(s);
+    close(fd);
+}
+
+void script_shutdown_read_before_accept(struct side *s)
+{
+    shut_before_accept(s, 0);
+}
+
+void script_shutdown_read_before_accept_nonblocking(struct side *s)
+{
+    shut_before_accept(s, SOCK_NONBLOCK);
+}
+
 /* Data that is there when reading is shut down is still delivered. */
 void script_shutdown_read_with_data(struct side *s)
 {

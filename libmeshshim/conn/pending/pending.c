@@ -392,23 +392,6 @@ void pending_send(struct conn *conn)
     steps_leave(conn, &quiet);
 }
 
-bool pending_shut(struct conn *conn, int how)
-{
-    struct quiet quiet;
-    struct pending *p;
-    if (!steps_enter(conn, &quiet))
-        return false;
-    p = conn->pending;
-    if (p) {
-        p->shut_read |= how != SHUT_WR;
-        p->shut_write |= how != SHUT_RD;
-        if (p->shut_write)
-            pending_owe(p); /* the peer waits for it, whatever the program does next */
-    }
-    steps_leave(conn, &quiet);
-    return p != NULL;
-}
-
 bool pending_try_no_more(struct conn *conn)
 {
     struct quiet quiet;

@@ -129,6 +129,12 @@ void pending_await(struct conn *conn);
 void pending_awake(void *conn); /* also for undo_begin */
 /* In the grace connect has succeeded: it is writable as often as the program asks, until a send says otherwise. */
 bool pending_is_writable(const struct conn *conn);
+/* The program has shut down reading, which the kernel is told when the proof is there: until then there is nothing to read, and never will be. */
+static inline bool pending_is_deaf(const struct conn *conn)
+{
+    const struct pending *p = conn->pending;
+    return p && p->shut_read && conn_is_pending(conn);
+}
 /* How long such a poll may last: a call on the very same connection, or a deadline, may settle it in another thread none the less. */
 enum { PENDING_SLEEP_MS = 100 };
 /* Drives every pending connection that no other thread is driving. */

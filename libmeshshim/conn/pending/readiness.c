@@ -135,7 +135,7 @@ static int real_epoll_wait(int epfd, struct epoll_event *events, int max, const 
 }
 
 /* Takes our own events out, drives what they stand for. Returns how many of the program's are left. */
-static int sift(struct epoll_event *events, int n, int *driven)
+static int sift(int epfd, struct epoll_event *events, int n, int *driven)
 {
     int kept = 0;
     for (int i = 0; i < n; i++) {
@@ -154,6 +154,7 @@ static int sift(struct epoll_event *events, int n, int *driven)
         if (conn && conn_is_pending(conn)) {
             pending_drive(conn);
             ++*driven;
+            kept += readiness_event(conn, epfd, &events[kept]);
         }
     }
     return kept;
@@ -181,13 +182,13 @@ static int merge(struct epoll_event *events, int n, int more)
 static int sift_both_ends(int epfd, struct epoll_event *events, int max, int n)
 {
     int driven = 0, more;
-    n = sift(events, n, &driven);
+    n = sift(epfd, events, n, &driven);
     for (int round = 0; round < FLIGHTS && driven && n < max; round++) {
         if ((!pending_drive_selves() && round == 0) ||
             (more = libc.epoll_wait(epfd, events + n, max - n, 0)) <= 0)
             break;
         driven = 0;
-        n = merge(events, n, sift(events + n, more, &driven));
+        n = merge(events, n, sift(epfd, events + n, more, &driven));
     }
     return n;
 }
@@ -286,10 +287,13 @@ static void awake_all(void *question)
         pending_awake(q->awaited[--q->awaited_count]);
 }
 
-/* What a program that polls a pending connection is shown none the less. */
-static short shown(const struct pollfd *own, const struct conn *conn)
+short readiness_shown(const struct conn *conn, short asked)
 {
-    return pending_is_writable(conn) ? (short)(own->events & (POLLOUT | POLLWRNORM)) : 0;
+    const struct pending *p = conn->pending;
+    short shown = pending_is_writable(conn) ? POLLOUT | POLLWRNORM : 0;
+    if (p && pending_is_deaf(conn))
+        shown |= POLLIN | POLLRDNORM | POLLRDHUP | (p->shut_write ? POLLHUP : 0);
+    return (short)(shown & (asked | POLLHUP));
 }
 
 /* What to ask the kernel: for a pending connection the handshake's wish, else the program's own. True: one is pending. */
@@ -304,7 +308,8 @@ static bool translate(struct question *q, const struct pollfd *fds)
         if (!q->hidden[i])
             continue;
         any = true;
-        q->ask[i].events = (short)(pending_wants(conn) | shown(&fds[i], conn));
+        q->ask[i].events =
+            (short)(pending_wants(conn) | (readiness_shown(conn, fds[i].events) ? POLLOUT : 0));
         if (q->ask[i].events == 0)
             q->ask[i].fd = -1;
     }
@@ -323,7 +328,7 @@ static short uncover(const struct pollfd *own, short came)
     if (pending_at(own->fd, &conn) && came)
         pending_drive(conn);
     if (pending_at(own->fd, &conn))
-        return shown(own, conn);
+        return readiness_shown(conn, own->events);
     now.revents = 0;
     libc.poll(&now, 1, 0);
     if (conn && conn_state(conn) == CONN_FAILED && conn->shared && conn->shared->inbound)

@@ -29,6 +29,8 @@ void readiness_show(struct conn *conn);
 void readiness_leave(struct conn *conn, int fd, int other);
 /* The program's last descriptor goes, and the connection stays a while: nobody is told of it any more. The steps lock is held. */
 void readiness_forget(struct conn *conn);
+/* What `epfd` is to say of a pending connection whose registration has come back. False: nothing, as mostly. */
+bool readiness_event(struct conn *conn, int epfd, struct epoll_event *event);
 /* A deadline in milliseconds of the monotonic clock. */
 void readiness_arm(int64_t deadline_ms);
 

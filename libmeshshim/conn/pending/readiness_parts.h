@@ -20,4 +20,10 @@ static inline bool readiness_is_cookie(uint64_t data)
 /* readiness.c: the deadlines wake this set as well. 0, or minus an errno. */
 int readiness_add_timer(int epfd);
 
+/*
+ * readiness.c. What the program is shown of a pending connection, out of poll(2)'s `asked` and POLLHUP: that it can be written to, in the grace,
+ * and the end that it has made itself by shutting down reading.
+ */
+short readiness_shown(const struct conn *conn, short asked);
+
 #endif

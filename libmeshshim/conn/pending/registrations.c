@@ -39,6 +39,19 @@ static uint32_t handshake_events(const struct conn *conn)
     return EPOLLIN | EPOLLRDHUP | EPOLLET | (write ? EPOLLOUT : 0);
 }
 
+static uint32_t shown_events(const struct conn *conn, uint32_t events)
+{
+    return pending_is_deaf(conn) ? (uint32_t)(uint16_t)readiness_shown(conn, (short)(events & 0xffff)) : 0;
+}
+
+/* What stands for the program's own. In its handshake a socket can be written to: so what is to be shown comes back, as often as was asked for. */
+static uint32_t hidden_events(const struct conn *conn, uint32_t events)
+{
+    if (!shown_events(conn, events))
+        return handshake_events(conn);
+    return EPOLLIN | EPOLLRDHUP | EPOLLOUT | (events & (EPOLLET | EPOLLONESHOT));
+}
+
 /* In the grace a program is told that it may write, and nothing else: what can be read is the handshake's. */
 static bool is_hidden(const struct pending *p, uint32_t events)
 {
@@ -58,7 +71,7 @@ void readiness_hide(struct conn *conn)
 {
     for (int i = 0; i < conn->registration_count; i++) {
         struct registration *r = &conn->registrations[i];
-        struct epoll_event ours = { .events = handshake_events(conn),
+        struct epoll_event ours = { .events = hidden_events(conn, r->events),
                                     .data.u64 = readiness_cookie(conn->index) };
         modify(r, &ours, r->events & EPOLLEXCLUSIVE);
         readiness_add_timer(r->epfd);
@@ -73,6 +86,23 @@ void readiness_show(struct conn *conn)
         if (!is_hidden(conn->pending, r->events))
             modify(r, &own, r->events & EPOLLEXCLUSIVE);
     }
+}
+
+bool readiness_event(struct conn *conn, int epfd, struct epoll_event *event)
+{
+    struct quiet quiet;
+    bool any = false;
+    if (!pending_is_deaf(conn) || !steps_enter(conn, &quiet))
+        return false;
+    for (int i = 0; i < conn->registration_count && !any; i++) {
+        struct registration *r = &conn->registrations[i];
+        *event = (struct epoll_event){ .events = shown_events(conn, r->events), .data.u64 = r->data };
+        any = r->epfd == epfd && event->events;
+        if (any && (r->events & EPOLLONESHOT))
+            r->events = EPOLLONESHOT; /* until the program arms it again */
+    }
+    steps_leave(conn, &quiet);
+    return any;
 }
 
 static struct registration *find(struct conn *conn, int epfd, int fd)
@@ -127,14 +157,15 @@ static int control_locked(struct conn *conn, int epfd, int op, int fd, const str
     if (p && p->graced && op == EPOLL_CTL_MOD)
         p->held = true; /* it knows that it is connected, and waits for something else now */
     hidden = op != EPOLL_CTL_DEL && event && is_hidden(p, event->events);
-    if (hidden && op == EPOLL_CTL_ADD && (event->events & EPOLLOUT) && pending_is_writable(conn))
+    if (hidden && op == EPOLL_CTL_ADD && (event->events & EPOLLOUT) && pending_is_writable(conn) &&
+        !pending_is_deaf(conn))
         hidden = false; /* it knows from elsewhere that it is connected, and asks for the first time here */
     if (op != EPOLL_CTL_DEL && exclusive_is_wrong(old, op, event->events))
         return -EINVAL;
     if (event)
         shown = *event;
     if (hidden) {
-        shown.events = handshake_events(conn);
+        shown.events = hidden_events(conn, event->events);
         shown.data.u64 = readiness_cookie(conn->index);
     }
     if (libc.epoll_ctl(epfd, op, fd, &shown) != 0)
@@ -176,7 +207,7 @@ void readiness_leave(struct conn *conn, int fd, int other)
             continue;
         }
         if (is_hidden(p, r->events)) {
-            struct epoll_event ours = { .events = handshake_events(conn),
+            struct epoll_event ours = { .events = hidden_events(conn, r->events),
                                         .data.u64 = readiness_cookie(conn->index) };
             libc.epoll_ctl(r->epfd, EPOLL_CTL_DEL, fd, NULL);
             if (libc.epoll_ctl(r->epfd, EPOLL_CTL_ADD, other, &ours) == 0) {

@@ -113,15 +113,39 @@ void settle_count(struct conn *conn, bool is_own)
     atomic_fetch_add_explicit(&conn->counters->layer[stream_layer(conn)], 1, memory_order_relaxed);
 }
 
-static void shut_down(struct conn *conn, bool read, bool write)
+/* While the program is still shown what it has shut down: there is no moment at which the kernel knows nothing of it. */
+static void shut_reading(struct conn *conn)
+{
+    stream_end_reading(conn);
+    libc.shutdown(atomic_load(&conn->fd), SHUT_RD);
+}
+
+static void shut_writing(struct conn *conn)
 {
     int fd = atomic_load(&conn->fd);
-    if (read)
-        stream_end_reading(conn);
-    if (write && goodbye_say(conn, fd, true))
-        write = false; /* the rest comes behind the goodbye */
-    if (read || write)
-        libc.shutdown(fd, !read ? SHUT_WR : write ? SHUT_RDWR : SHUT_RD);
+    if (!goodbye_say(conn, fd, true)) /* else it comes behind the goodbye */
+        libc.shutdown(fd, SHUT_WR);
+}
+
+bool pending_shut(struct conn *conn, int how)
+{
+    struct quiet quiet;
+    struct pending *p;
+    if (!steps_enter(conn, &quiet))
+        return false;
+    p = conn->pending;
+    if (p) {
+        p->shut_read |= how != SHUT_WR;
+        p->shut_write |= how != SHUT_RD;
+        if (p->shut_read) {
+            p->held = true;
+            readiness_hide(conn);
+        }
+        if (p->shut_write)
+            pending_owe(p); /* the peer waits for it, whatever the program does next */
+    }
+    steps_leave(conn, &quiet);
+    return p != NULL;
 }
 
 /* The keys are in shared memory: whoever has the description may use it from here on. */
@@ -132,11 +156,14 @@ static void open_up(struct conn *conn, bool is_own)
     if (!p->inbound && p->dial.service->endpoint_count &&
         p->handshake) /* else another process has chosen it */
         remember_endpoint(conn);
+    if (p->shut_read)
+        shut_reading(conn);
     pending_detach(conn);
     if (p->early_length)
         stream_send_early(conn, atomic_load(&conn->fd), p->early, p->early_length);
     atomic_store_explicit(&conn->state, CONN_OPEN, memory_order_release);
-    shut_down(conn, p->shut_read, p->shut_write);
+    if (p->shut_write)
+        shut_writing(conn);
     if (pending_is_owed(p))
         driver_wake();
     readiness_show(conn);

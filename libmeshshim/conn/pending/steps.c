@@ -59,7 +59,7 @@ void steps_grant_grace(struct conn *conn)
     struct pending *p = conn->pending;
     p->grace_ms = 0;
     p->graced = true;
-    p->held = false;
+    p->held = p->shut_read; /* what the kernel does not know of can only be shown by us */
     readiness_show(conn);
     /* Another process waits for this one to go on, which thinks that it is connected, and may do something else or end. */
     if (atomic_load(&conn->shared->shaker) == process_id() && shared_is_held_by_several(conn->shared))
