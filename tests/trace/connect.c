@@ -279,6 +279,20 @@ void script_connect_to_own_listener_gone(struct side *s)
     named(s, false);
 }
 
+/* Connected, and then the listener is closed without having accepted: a reset, which poll tells as an error. */
+void script_connect_to_own_listener_closed(struct side *s)
+{
+    struct sockaddr_in own;
+    int listener = listen_on(&own, 4), fd = tcp_socket(SOCK_NONBLOCK);
+    if (!s->client)
+        return;
+    say_connect(fd, &own);
+    await(fd, POLLOUT);
+    close(listener);
+    say_poll(fd, 0, SOON);
+    said("read", read(fd, &own, 1));
+}
+
 /* Both ends in one set, told by edges: they are writable together. */
 void script_connect_to_own_listener_edges(struct side *s)
 {

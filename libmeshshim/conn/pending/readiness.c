@@ -333,6 +333,8 @@ static short uncover(const struct pollfd *own, short came)
     libc.poll(&now, 1, 0);
     if (conn && conn_state(conn) == CONN_FAILED && conn->shared && conn->shared->inbound)
         now.revents &= (short)~(POLLERR | POLLHUP); /* an accepted connection that has ended: just that */
+    else if (conn && conn_state(conn) == CONN_FAILED && conn->error)
+        now.revents |= POLLERR; /* the handshake has met it, and the kernel tells each error once */
     return now.revents;
 }
 
