@@ -37,7 +37,7 @@ for script in "${scripts[@]}"; do
         why="the thread sanitizer tells a handler of the signal when the call is over"
         ;;
     tsan/fork_while_connecting) why="the thread sanitizer takes a copy made by clone for the process itself, locks that it found held included" ;;
-    tsan/bad_pointers_open) why="the thread sanitizer reads what a pointer leads to before the call does" ;;
+    ?san/bad_pointers_open) why="a sanitizer reads what a pointer leads to before the call does" ;;
     asan/cancel_connect* | asan/cancel_anywhere) why="the address sanitizer does not follow a thread that is cancelled within it" ;;
     tsan/sandbox_read_write | tsan/sandbox_by_seccomp | tsan/sandbox_nonblocking) why="the thread sanitizer sleeps at the end, which no rule allows" ;;
     ?san/sandbox_without_connection) why="a sanitizer makes calls of its own for a fork and at the end" ;;
