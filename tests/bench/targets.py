@@ -28,7 +28,7 @@ def judge(results, costs):
         ratio = results.ratio(load, "meshed", field, to)
         if ratio is not None:
             met = ratio >= number if bound == LEAST else ratio <= number
-            rows.append((load, words, f"{bound} {number:.2f}", f"{ratio:.3f}", met)  # a digit more, or a near miss looks like the target)
+            rows.append((load, words, f"{bound} {number:.2f}", f"{ratio:.3f}", met))  # a digit more, or a near miss looks like the target
     if "meshed" in results.memory:
         most = PROCESS_KIB + CONNECTION_BYTES * CONNECTIONS // 1024
         grown = results.memory["meshed"][1] - results.memory["plain"][1]
