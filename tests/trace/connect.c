@@ -199,11 +199,10 @@ void script_connect_unspec(struct side *s)
 /* One thread holds both ends. */
 void script_connect_to_own_listener(struct side *s)
 {
-    struct sockaddr_in own;
+    int listener, fd, end;
     if (!s->client)
         return;
-    int listener = listen_on(&own, 4), fd = tcp_socket(0), end;
-    say_connect(fd, &own);
+    fd = connect_to_self(&listener);
     end = accept(listener, NULL, NULL);
     say("accept %s", end >= 0 ? "a descriptor" : strerrorname_np(errno));
     say_send(fd, "to myself", 0);
@@ -215,11 +214,10 @@ void script_connect_to_own_listener(struct side *s)
 /* What the connecting end says before its own thread accepts is there afterwards. */
 void script_connect_to_own_listener_send_before_accept(struct side *s)
 {
-    struct sockaddr_in own;
+    int listener, fd, end;
     if (!s->client)
         return;
-    int listener = listen_on(&own, 4), fd = tcp_socket(0), end;
-    say_connect(fd, &own);
+    fd = connect_to_self(&listener);
     say_send(fd, "early ", 0);
     say_send(fd, "words", 0);
     end = accept(listener, NULL, NULL);

@@ -244,11 +244,10 @@ void script_speak_among_many(struct side *s)
 /* The accepted end speaks without waiting, and its own thread looks for that at once. */
 void script_speak_to_myself(struct side *s)
 {
-    struct sockaddr_in own;
+    int listener, fd, end;
     if (!s->client)
         return;
-    int listener = listen_on(&own, 4), fd = tcp_socket(0), end;
-    say_connect(fd, &own);
+    fd = connect_to_self(&listener);
     end = accept(listener, NULL, NULL);
     say_poll(fd, POLLIN, 1);
     say_send(end, "there", MSG_DONTWAIT);
@@ -259,11 +258,10 @@ void script_speak_to_myself(struct side *s)
 /* What was shut down before the proof takes no more words. */
 void script_speak_shut_speak(struct side *s)
 {
-    struct sockaddr_in own;
+    int listener, fd, end;
     if (!s->client)
         return;
-    int listener = listen_on(&own, 4), fd = tcp_socket(0), end;
-    say_connect(fd, &own);
+    fd = connect_to_self(&listener);
     say_send(fd, "all there is", 0);
     said("shutdown", shutdown(fd, SHUT_WR));
     say_send(fd, "more", MSG_NOSIGNAL);

@@ -319,50 +319,6 @@ void script_smallest_buffers_edge(struct side *s)
 
 /* ---- endings ---- */
 
-static void reset_by_linger(int fd)
-{
-    struct linger now = { 1, 0 };
-    said("setsockopt(SO_LINGER)", setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now));
-    say_close(fd);
-}
-
-/* SO_LINGER 0: a reset, with something under way and without. */
-void script_linger_zero(struct side *s)
-{
-    int fd = connected(s);
-    if (s->client) {
-        meet(s);
-        await(fd, POLLERR);
-        say_poll(fd, POLLIN | POLLOUT, 0);
-        say_recv(fd, 10, 0);
-        say_recv(fd, 10, 0);
-        say_send(fd, "x", MSG_NOSIGNAL);
-    } else {
-        reset_by_linger(fd);
-        meet(s);
-    }
-    meet(s);
-}
-
-void script_linger_zero_full(struct side *s)
-{
-    int fd = connected(s);
-    struct stream stream = stream_of(98);
-    small_buffers(fd);
-    if (s->client) {
-        fill(fd, &stream);
-        reset_by_linger(fd);
-        meet(s);
-    } else {
-        meet(s);
-        await(fd, POLLERR);
-        while (recv(fd, (char[4096]){ 0 }, 4096, 0) > 0)
-            continue;
-        say_recv(fd, 10, 0);
-    }
-    meet(s);
-}
-
 /* Half closed by the server, then by the client, and the other way round; each hears the other's last words. */
 static void half_close(struct side *s, bool first)
 {

@@ -51,6 +51,7 @@ int connected_nonblocking(struct side *side);
 int accepted(struct side *side); /* accept on the listener */
 int tcp_socket(int flags);
 int listen_on(struct sockaddr_in *address, int backlog);
+int connect_to_self(int *listener);          /* a client of this very thread's */
 int bound_port(struct sockaddr_in *address); /* a socket that holds a port on which nobody listens */
 void settle(int fd);                         /* until the peer's kernel has all that this one sent */
 short await(int fd, short events);           /* until poll says one of events (or ERR, HUP) */
